@@ -1,0 +1,43 @@
+"""A deployment: a model reachable at a provider; and a route, the name that an application asks for."""
+
+from typing import Literal
+
+from msgspec import Struct
+
+from freehold.core.label import ANYTHING, Clearance
+from freehold.core.money import Price
+from freehold.core.request import Need
+
+Objective = Literal["cheapest", "fastest", "best", "balanced"]
+
+
+class Deployment(Struct, frozen=True, kw_only=True):
+    """A model at a provider. `id` is 'provider/model' unless the settings give a name.
+
+    None means unknown, never zero or unlimited: an unknown price ranks last under `cheapest` and is refused under a
+    budget. `quality` (0 to 1, chance of a good answer), `ttft_ms` (time to first token) and `tokens_per_second` are
+    priors, used until something was measured.
+    """
+
+    id: str
+    provider: str
+    model: str
+    lacks: frozenset[Need] = frozenset()
+    context_window: int | None = None
+    max_output_tokens: int | None = None
+    price: Price | None = None
+    quality: float | None = None
+    ttft_ms: float | None = None
+    tokens_per_second: float | None = None
+    clearance: Clearance = ANYTHING
+
+
+class Route(Struct, frozen=True, kw_only=True):
+    """A name for callers. With `order` the deployments are tried as written; `weights` draw the first one."""
+
+    name: str
+    deployments: tuple[str, ...]
+    objective: Objective = "balanced"
+    ordered: bool = False
+    weights: dict[str, float] = {}
+    strict: bool = False

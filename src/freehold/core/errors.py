@@ -1,0 +1,184 @@
+"""The error tree: the caller can fix it, the provider failed, or the operator must change something.
+
+    FreeholdError
+    ├── CallerError      InvalidRequest  Unauthenticated  Forbidden  UnknownModel  UnknownPath  WrongMethod
+    │                    TooSlow  TooLarge  HeadTooLarge  WrongMediaType  RateLimited  BudgetExceeded
+    ├── ProviderError    Unreachable  TimedOut  Overloaded  Throttled  Rejected  CredentialRefused  Broken  NoneHealthy
+    └── OperatorError    SettingsWrong  LedgerDamaged  StoreFailed  Draining  Internal
+
+A message names the thing and the way out. `code` is stable: programs may match on it.
+"""
+
+from typing import ClassVar
+
+
+class FreeholdError(Exception):
+    """An error with an HTTP status, a stable code, and whether the same request may succeed later.
+
+    `retry_after` is in seconds, when somebody named a time.
+    """
+
+    status: ClassVar[int] = 500
+    code: ClassVar[str] = "error"
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, message: str, *, param: str | None = None, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.param = param
+        self.retry_after = retry_after
+
+
+class CallerError(FreeholdError):
+    """The caller can fix it."""
+
+    status = 400
+
+
+class InvalidRequest(CallerError):
+    code = "invalid_request"
+
+
+class Unauthenticated(CallerError):
+    status = 401
+    code = "invalid_api_key"
+
+
+class Forbidden(CallerError):
+    status = 403
+    code = "forbidden"
+
+
+class UnknownModel(CallerError):
+    status = 404
+    code = "model_not_found"
+
+
+class UnknownPath(CallerError):
+    status = 404
+    code = "unknown_path"
+
+
+class WrongMethod(CallerError):
+    status = 405
+    code = "method_not_allowed"
+
+
+class TooSlow(CallerError):
+    status = 408
+    code = "request_timeout"
+
+
+class TooLarge(CallerError):
+    status = 413
+    code = "request_too_large"
+
+
+class WrongMediaType(CallerError):
+    status = 415
+    code = "unsupported_media_type"
+
+
+class HeadTooLarge(CallerError):
+    status = 431
+    code = "headers_too_large"
+
+
+class RateLimited(CallerError):
+    status = 429
+    code = "rate_limit_exceeded"
+    retryable = True
+
+
+class BudgetExceeded(CallerError):
+    status = 429
+    code = "insufficient_quota"
+
+
+class ProviderError(FreeholdError):
+    """The provider failed; another deployment may not."""
+
+    status = 502
+
+    def __init__(
+        self, message: str, *, param: str | None = None, retry_after: float | None = None, body: bytes = b""
+    ) -> None:
+        super().__init__(message, param=param, retry_after=retry_after)
+        self.body = body  # what the provider answered, verbatim, when it was an error of its dialect
+
+
+class Unreachable(ProviderError):
+    code = "provider_unreachable"
+    retryable = True
+
+
+class TimedOut(ProviderError):
+    status = 504
+    code = "provider_timeout"
+    retryable = True
+
+
+class Overloaded(ProviderError):
+    status = 503
+    code = "provider_overloaded"
+    retryable = True
+
+
+class Throttled(ProviderError):
+    status = 429
+    code = "provider_rate_limited"
+    retryable = True
+
+
+class Broken(ProviderError):
+    """The answer was not what the dialect promises: cut, malformed, HTML, too large."""
+
+    code = "provider_broken"
+    retryable = True
+
+
+class Rejected(ProviderError):
+    """The provider says that the request itself is wrong; its status is kept in `upstream_status`."""
+
+    status = 400
+    code = "provider_rejected"
+
+    def __init__(self, message: str, *, upstream_status: int = 400, body: bytes = b"", param: str | None = None) -> None:
+        super().__init__(message, param=param, body=body)
+        self.upstream_status = upstream_status
+
+
+class CredentialRefused(ProviderError):
+    code = "provider_credential_refused"
+
+
+class NoneHealthy(ProviderError):
+    status = 503
+    code = "no_healthy_deployment"
+    retryable = True
+
+
+class OperatorError(FreeholdError):
+    """The operator must change something."""
+
+
+class SettingsWrong(OperatorError):
+    code = "settings_wrong"
+
+
+class LedgerDamaged(OperatorError):
+    code = "ledger_damaged"
+
+
+class StoreFailed(OperatorError):
+    code = "store_failed"
+
+
+class Draining(OperatorError):
+    status = 503
+    code = "shutting_down"
+    retryable = True
+
+
+class Internal(OperatorError):
+    code = "internal_error"

@@ -1,0 +1,211 @@
+"""What a model says: a stream of events, and the fold that makes a whole answer of it.
+
+An `Event` is one thing that arrived on the wire: the original bytes and what they say. A whole JSON response is a
+stream of one event. Stages pass events on; one that changes what is said sets `touched`, and the writer then encodes
+anew instead of passing the bytes.
+"""
+
+from collections.abc import Iterable
+from typing import Literal, Protocol, assert_never
+
+from msgspec import Struct
+
+from freehold.core.errors import FreeholdError
+from freehold.core.usage import Usage
+
+FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "error", "other"]
+
+
+class Begun(Struct, frozen=True, tag="begun", gc=False):
+    """The provider named its answer; says nothing yet."""
+
+    id: str = ""
+    model: str = ""
+
+
+class Text(Struct, frozen=True, tag="text", gc=False):
+    text: str
+    choice: int = 0
+
+
+class Reasoning(Struct, frozen=True, tag="reasoning", gc=False):
+    text: str
+    choice: int = 0
+
+
+class Refusal(Struct, frozen=True, tag="refusal", gc=False):
+    text: str
+    choice: int = 0
+
+
+class ToolCall(Struct, frozen=True, tag="tool_call", gc=False):
+    """A piece of a tool call: the first for an `index` carries id and name, later ones add to `arguments`."""
+
+    index: int
+    id: str = ""
+    name: str = ""
+    arguments: str = ""
+    choice: int = 0
+
+
+class Finish(Struct, frozen=True, tag="finish", gc=False):
+    """Why a choice ended: our word, and the provider's own."""
+
+    reason: FinishReason
+    said: str = ""
+    choice: int = 0
+
+
+class Used(Struct, frozen=True, tag="used", gc=False):
+    """Usage so far; a later one replaces an earlier one."""
+
+    usage: Usage
+
+
+Delta = Begun | Text | Reasoning | Refusal | ToolCall | Finish | Used
+
+
+class Event(Struct, frozen=True, gc=False):
+    """One wire event: what it says, and its bytes.
+
+    `raw` is the payload in the provider's dialect (the data of one SSE event, or a whole JSON body); `touched` says
+    that `deltas` no longer match it. `content` is true once an answer has begun to leave: text, reasoning, refusal,
+    a tool call or a finish, but not a bare role.
+    """
+
+    deltas: tuple[Delta, ...]
+    raw: bytes = b""
+    content: bool = False
+    touched: bool = False
+
+
+OutcomeKind = Literal["answered", "refused", "failed", "cut", "cancelled", "unknown"]
+
+
+class Outcome(Struct, frozen=True):
+    """How an inference ended.
+
+    answered: whole; refused: we said no before any call; failed: no deployment answered; cut: the provider broke off
+    after content had left; cancelled: the caller left; unknown: the process died, found on recovery.
+    """
+
+    kind: OutcomeKind
+    error: FreeholdError | None = None
+
+
+class Stage(Protocol):
+    """A link of the chain: gets every event, then the end, and passes on what it wants to the next."""
+
+    def event(self, event: Event) -> None: ...
+
+    def end(self, outcome: Outcome) -> None: ...
+
+
+class WholeCall(Struct, frozen=True, kw_only=True):
+    """A whole tool call; `arguments` is the JSON text as the model wrote it."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+class Choice(Struct, frozen=True, kw_only=True):
+    """One answer among `n`."""
+
+    text: str = ""
+    reasoning: str = ""
+    refusal: str = ""
+    tool_calls: tuple[WholeCall, ...] = ()
+    finish: FinishReason | None = None
+
+
+class Answer(Struct, frozen=True, kw_only=True):
+    """A whole response: the stream folded. `choices` always has at least one."""
+
+    id: str = ""
+    model: str = ""
+    choices: tuple[Choice, ...] = (Choice(),)
+    usage: Usage | None = None
+
+    @property
+    def text(self) -> str:
+        return self.choices[0].text
+
+
+class _Draft:
+    """One choice while it grows."""
+
+    def __init__(self) -> None:
+        self.text: list[str] = []
+        self.reasoning: list[str] = []
+        self.refusal: list[str] = []
+        self.calls: dict[int, tuple[str, str, list[str]]] = {}
+        self.finish: FinishReason | None = None
+
+    def call(self, piece: ToolCall) -> None:
+        id_, name, arguments = self.calls.get(piece.index, ("", "", []))
+        arguments.append(piece.arguments)
+        self.calls[piece.index] = (id_ or piece.id, name or piece.name, arguments)
+
+    def whole(self) -> Choice:
+        calls = (WholeCall(id=i, name=n, arguments="".join(a)) for _, (i, n, a) in sorted(self.calls.items()))
+        return Choice(
+            text="".join(self.text),
+            reasoning="".join(self.reasoning),
+            refusal="".join(self.refusal),
+            tool_calls=tuple(calls),
+            finish=self.finish,
+        )
+
+
+class Collect:
+    """The fold: an end of the chain that keeps everything said. Also usable as a `Stage`."""
+
+    def __init__(self) -> None:
+        self.outcome: Outcome | None = None
+        self._id = ""
+        self._model = ""
+        self._drafts: dict[int, _Draft] = {}
+        self._usage: Usage | None = None
+
+    def event(self, event: Event) -> None:
+        for delta in event.deltas:
+            self._add(delta)
+
+    def end(self, outcome: Outcome) -> None:
+        self.outcome = outcome
+
+    def _draft(self, choice: int) -> _Draft:
+        return self._drafts.setdefault(choice, _Draft())
+
+    def _add(self, delta: Delta) -> None:
+        match delta:
+            case Text(text, choice):
+                self._draft(choice).text.append(text)
+            case Reasoning(text, choice):
+                self._draft(choice).reasoning.append(text)
+            case Refusal(text, choice):
+                self._draft(choice).refusal.append(text)
+            case ToolCall():
+                self._draft(delta.choice).call(delta)
+            case Finish(reason, _, choice):
+                self._draft(choice).finish = reason
+            case Begun(id_, model):
+                self._id, self._model = self._id or id_, self._model or model
+            case Used(usage):
+                self._usage = usage
+            case _:
+                assert_never(delta)
+
+    @property
+    def answer(self) -> Answer:
+        choices = tuple(self._drafts[i].whole() for i in sorted(self._drafts)) or (Choice(),)
+        return Answer(id=self._id, model=self._model, choices=choices, usage=self._usage)
+
+
+def collect(events: Iterable[Event]) -> Answer:
+    """A whole response from its events."""
+    fold = Collect()
+    for event in events:
+        fold.event(event)
+    return fold.answer

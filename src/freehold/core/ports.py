@@ -1,0 +1,89 @@
+"""Ports: what the rooms in the middle ask of the world. Only `app.py` knows which adapter stands behind one."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Protocol
+
+from freehold.core.errors import FreeholdError
+from freehold.core.inference import Accepted, Inference
+from freehold.core.principal import Key
+
+Clock = Callable[[], int]
+"""UTC nanoseconds."""
+
+Headers = Mapping[str, str]
+"""Header names in lower case."""
+
+
+class Sink(Protocol):
+    """Gets the answer of an upstream, in this order: head, data any number of times, then done or failed once."""
+
+    def head(self, status: int, headers: Headers) -> None: ...
+
+    def data(self, piece: bytes) -> None: ...
+
+    def done(self) -> None: ...
+
+    def failed(self, error: FreeholdError) -> None: ...
+
+
+class Sending(Protocol):
+    """A request on its way. After `cancel` the sink hears nothing more. `pause` stops `data` until `resume`."""
+
+    def cancel(self) -> None: ...
+
+    def pause(self) -> None: ...
+
+    def resume(self) -> None: ...
+
+
+class Upstream(Protocol):
+    """Somewhere a request can be sent: a pool of connections to a provider, or the simulated one.
+
+    `send` returns at once and never calls the sink before it has returned.
+    """
+
+    def send(self, path: str, headers: Headers, body: bytes, sink: Sink) -> Sending: ...
+
+    async def close(self) -> None: ...
+
+
+class Ledger(Protocol):
+    """The append-only record. When `accept` or `close` returns, a killed process loses nothing of it."""
+
+    def accept(self, accepted: Accepted) -> None: ...
+
+    def close(self, inference: Inference) -> None: ...
+
+
+class Records(Protocol):
+    """Inferences, to be read back."""
+
+    def get(self, id: str) -> Inference | None: ...
+
+    def latest(self, limit: int) -> Iterator[Inference]: ...
+
+
+class KeyStore(Protocol):
+    """Keys, kept. `generation` changes whenever any key changes, at the price of one small read."""
+
+    def generation(self) -> int: ...
+
+    def all(self) -> Sequence[Key]: ...
+
+    def put(self, key: Key) -> None: ...
+
+
+class BudgetStore(Protocol):
+    """Shared spending. A node draws leases and spends from them in memory; the sum of spent and leased never
+    exceeds the limit, also with many nodes at once."""
+
+    def lease(self, *, key: str, period: int, limit: int, need: int, want: int, node: str) -> int:
+        """Draw between `need` and `want` nano-dollars for the period that starts at `period`; 0 where even `need`
+        does not fit."""
+        ...
+
+    def settle(self, *, key: str, period: int, node: str, spent: int, returned: int) -> None:
+        """Move `spent` of this node's lease to spent and give `returned` back."""
+        ...
+
+    def spent(self, *, key: str, period: int) -> int: ...
