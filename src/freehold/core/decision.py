@@ -1,5 +1,7 @@
 """A routing decision: its recorded inputs, its order, its exclusions. Recomputing it from here gives the same."""
 
+from typing import Literal
+
 from msgspec import Struct
 
 from freehold.core.label import PUBLIC, Label
@@ -38,10 +40,14 @@ class Inputs(Struct, frozen=True, kw_only=True, omit_defaults=True):
     draw: float = 0.0
 
 
+Ground = Literal["ability", "key", "label", "price", "health"]
+
+
 class Exclusion(Struct, frozen=True):
-    """A deployment that is not in the plan, and why."""
+    """A deployment that is not in the plan, on which ground, and why in words."""
 
     deployment: str
+    ground: Ground
     reason: str
 
 

@@ -11,7 +11,10 @@ Clock = Callable[[], int]
 """UTC nanoseconds."""
 
 Headers = Mapping[str, str]
-"""Header names in lower case."""
+"""Headers received; names in lower case."""
+
+SendHeaders = tuple[tuple[str, str], ...]
+"""Headers to send, all but host and content-length. Hashable, since the same few are sent again and again."""
 
 
 class Sink(Protocol):
@@ -42,7 +45,7 @@ class Upstream(Protocol):
     `send` returns at once and never calls the sink before it has returned.
     """
 
-    def send(self, path: str, headers: Headers, body: bytes, sink: Sink) -> Sending: ...
+    def send(self, path: str, headers: SendHeaders, body: bytes, sink: Sink) -> Sending: ...
 
     async def close(self) -> None: ...
 

@@ -18,7 +18,7 @@ class Key(Struct, frozen=True, kw_only=True):
     """A credential and what it may do. `digest` is SHA-256 of the secret; the secret itself is never stored.
 
     `routes` and `models` are shell-style patterns (None: all); rates are per minute (None: unlimited); times are UTC
-    nanoseconds.
+    nanoseconds. After a rotation the `previous` digest is good until `previous_until`.
     """
 
     id: str
@@ -34,3 +34,5 @@ class Key(Struct, frozen=True, kw_only=True):
     admin: bool = False
     expires_at: int | None = None
     revoked_at: int | None = None
+    previous: bytes | None = None
+    previous_until: int | None = None

@@ -1,0 +1,355 @@
+"""Call: the first deployment of the plan that answers. Retries, fallback and the mid-stream rule live here.
+
+Until the first content event has left, a failed call may be repeated or move to the next deployment; what came before
+content is held back. After that the stream is cut, never silently continued elsewhere.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+from freehold.core.deployment import Deployment
+from freehold.core.errors import (
+    Broken,
+    CredentialRefused,
+    FreeholdError,
+    Internal,
+    NoneHealthy,
+    ProviderError,
+    Rejected,
+    Throttled,
+)
+from freehold.core.events import Event, Outcome, Stage
+from freehold.core.inference import Call
+from freehold.core.ports import Clock, Headers, Sending
+from freehold.core.request import Request
+from freehold.gateway.exchange import Exchange
+from freehold.gateway.world import Account
+from freehold.routing.health import HealthBoard
+
+MAX_ANSWER = 256 * 1024 * 1024
+MAX_ERROR = 1024 * 1024
+ELSEWHERE = frozenset({402, 404, 405, 410, 413, 415, 501})
+"""Statuses by which a provider says that this model or size is not for it: another deployment may take the request."""
+
+
+class RetryBudget:
+    """Retries in proportion to first calls, over all requests, so that an outage is not multiplied. A token bucket."""
+
+    def __init__(self, ratio: float, floor: float = 10.0) -> None:
+        self.ratio = ratio
+        self._floor = floor
+        self._tokens = floor
+
+    def first(self) -> None:
+        self._tokens = min(self._tokens + self.ratio, max(self._floor, 100.0))
+
+    def take(self) -> bool:
+        if self._tokens < 1:
+            return False
+        self._tokens -= 1
+        return True
+
+
+class _Attempt:
+    """One call at one deployment: the sink of an upstream. Once it is over it hears nothing more."""
+
+    __slots__ = ("_body", "_decoder", "_size", "account", "deployment", "first", "over", "relay", "start", "status")
+
+    def __init__(self, relay: "Relay", deployment: Deployment, account: Account) -> None:
+        self.relay = relay
+        self.deployment = deployment
+        self.account = account
+        self.start = relay.clock()
+        self.first: int | None = None
+        self.status = 0
+        self.over = False
+        self._body: list[bytes] = []
+        self._size = 0
+        self._decoder = None
+
+    def head(self, status: int, headers: Headers) -> None:
+        self.first = self.relay.clock()
+        self.status = status
+        self.relay.exchange.head = headers
+        if self.relay.request.stream and status == 200:
+            kind = headers.get("content-type", "")
+            if kind.startswith("text/event-stream") or not kind.startswith(("application/json", "text/html")):
+                self._decoder = self.account.dialect.stream_decoder(self.account.quirks)
+
+    def data(self, piece: bytes) -> None:
+        if self.over:
+            return
+        if self._decoder is None:
+            self._size += len(piece)
+            if self._size > (MAX_ANSWER if self.status == 200 else MAX_ERROR):
+                self.relay.stop_sending()
+                self._fail(Broken(f"The answer of {self.deployment.id} exceeds {MAX_ANSWER} bytes"))
+            self._body.append(piece)
+            return
+        try:
+            events = self._decoder.feed(piece)
+        except ProviderError as error:
+            self.relay.stop_sending()
+            self._fail(error)
+            return
+        except Exception as error:  # the request edge: whatever a provider sends must end in a record
+            self.relay.stop_sending()
+            self._fail(Internal(f"Reading the answer of {self.deployment.id} failed: {error!r}"))
+            return
+        relay = self.relay
+        for event in events:
+            relay.event(event)
+
+    def done(self) -> None:
+        if self.over:
+            return
+        try:
+            if self._decoder is not None:
+                for event in self._decoder.finish():
+                    self.relay.event(event)
+            elif 200 <= self.status < 300:
+                event = self.account.dialect.decode_answer(b"".join(self._body), self.account.quirks)
+                self.relay.event(event)
+            else:
+                raise self._error()
+        except FreeholdError as error:
+            self._fail(error)
+            return
+        except Exception as error:  # as above
+            self._fail(Internal(f"Reading the answer of {self.deployment.id} failed: {error!r}"))
+            return
+        self.over = True
+        self.relay.answered(self)
+
+    def failed(self, error: FreeholdError) -> None:
+        if not self.over:
+            self._fail(error)
+
+    def _fail(self, error: FreeholdError) -> None:
+        self.over = True
+        self.relay.failed(self, error)
+
+    def _error(self) -> ProviderError:
+        return self.account.dialect.decode_error(
+            self.status, self.relay.exchange.head, b"".join(self._body), provider=self.account.provider
+        )
+
+
+class Relay:
+    """Runs the plan of one exchange into a chain of stages. Also the flow control that the end of the chain holds.
+
+    `plan` is never empty. `random` gives [0, 1) for the jitter.
+    """
+
+    __slots__ = (
+        "_after",
+        "_attempt",
+        "_budget",
+        "_chain",
+        "_committed",
+        "_held",
+        "_loop",
+        "_paused",
+        "_plan",
+        "_random",
+        "_sending",
+        "_tries",
+        "_turn",
+        "clock",
+        "ended",
+        "exchange",
+        "health",
+        "request",
+    )
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        plan: tuple[Deployment, ...],
+        chain: Stage,
+        *,
+        request: Request,
+        health: HealthBoard,
+        budget: RetryBudget,
+        clock: Clock,
+        random: Callable[[], float],
+    ) -> None:
+        self.exchange = exchange
+        self.request = request
+        self.health = health
+        self.clock = clock
+        self.ended = False
+        self._plan = plan
+        self._chain = chain
+        self._budget = budget
+        self._random = random
+        self._loop = asyncio.get_running_loop()
+        self._turn = 0  # index into the plan
+        self._tries = 0
+        self._attempt: _Attempt | None = None
+        self._sending: Sending | None = None
+        self._after: asyncio.TimerHandle | None = None
+        self._held: list[Event] = []
+        self._committed = False
+        self._paused = False
+
+    # running the plan
+
+    def start(self) -> None:
+        """Call the first deployment whose breaker lets us; ends at once where none does."""
+        self._budget.first()
+        if not self.ended and not self._move():
+            self._end(Outcome("failed", NoneHealthy("Every deployment of the plan is failing; try again shortly", retry_after=1)))
+
+    def _move(self) -> bool:
+        """Call the next deployment of the plan that may be called."""
+        while self._turn < len(self._plan):
+            deployment = self._plan[self._turn]
+            if self.health.admit(deployment.id, self.clock()):
+                self._call(deployment)
+                return True
+            self._turn += 1
+        return False
+
+    def _call(self, deployment: Deployment) -> None:
+        account = self.exchange.world.accounts[deployment.provider]
+        self._tries += 1
+        self._attempt = _Attempt(self, deployment, account)
+        body = account.dialect.encode_request(self.request, model=deployment.model, quirks=account.quirks)
+        self._sending = account.upstream.send(account.path, account.headers, body, self._attempt)
+        if self._paused:
+            self._sending.pause()
+
+    def failed(self, attempt: _Attempt, error: FreeholdError) -> None:
+        """A call ended badly: go on where that is allowed and may help, else end."""
+        self._note(attempt, error)
+        self._sending = None
+        if self._committed:
+            self._end(Outcome("cut", error))
+        elif not self._go_on(error):
+            self._end(Outcome("failed", error))
+
+    def _go_on(self, error: FreeholdError) -> bool:
+        elsewhere = error.retryable or isinstance(error, CredentialRefused) or (
+            isinstance(error, Rejected) and error.upstream_status in ELSEWHERE
+        )
+        self._held.clear()
+        retry = self.exchange.world.retry
+        if not elsewhere or self._tries >= retry.attempts:
+            return False
+        here = self._turn
+        self._turn += 1
+        if self._move():
+            return True
+        if not error.retryable:
+            return False
+        wait = retry.backoff * 2 ** (self._tries - 1) * (0.5 + self._random())
+        if error.retry_after is not None:
+            wait = max(wait, error.retry_after)
+        if wait > retry.max_backoff or not self._budget.take():
+            return False
+        self._turn = here if not isinstance(error, Throttled) else 0
+        self._after = self._loop.call_later(wait, self._again)
+        return True
+
+    def _again(self) -> None:
+        self._after = None
+        if self.ended:
+            return
+        if not self._move():
+            self._end(Outcome("failed", NoneHealthy("Every deployment of the plan is failing; try again shortly", retry_after=1)))
+
+    # what an answer says
+
+    def event(self, event: Event) -> None:
+        if self._committed:
+            self._chain.event(event)
+        elif event.content:
+            self._committed = True
+            attempt = self._attempt
+            assert attempt is not None
+            exchange = self.exchange
+            exchange.answered_by = attempt.deployment
+            exchange.first_content = self.clock()
+            held = self._held
+            for early in held:
+                self._chain.event(early)
+            held.clear()
+            self._chain.event(event)
+        else:
+            self._held.append(event)
+
+    def answered(self, attempt: _Attempt) -> None:
+        self._sending = None
+        if not self._committed:
+            if self._held:  # an answer without content is still an answer (no choices, usage only)
+                held, self._held = self._held, []
+                self._committed = True
+                self.exchange.answered_by = attempt.deployment
+                for event in held:
+                    self._chain.event(event)
+            else:
+                self.failed(attempt, Broken(f"{attempt.deployment.id} sent an empty answer"))
+                return
+        self._note(attempt, None)
+        self._end(Outcome("answered"))
+
+    # flow control, for the end of the chain
+
+    def cancel(self) -> None:
+        """The caller left: break off upstream at once; the record says so."""
+        if self.ended:
+            return
+        if self._after is not None:
+            self._after.cancel()
+        attempt = self._attempt
+        if attempt is not None and not attempt.over:
+            attempt.over = True
+            self.stop_sending()
+            self._note(attempt, None, left=True)
+        self._end(Outcome("cancelled"))
+
+    def pause(self) -> None:
+        self._paused = True
+        if self._sending is not None:
+            self._sending.pause()
+
+    def resume(self) -> None:
+        self._paused = False
+        if self._sending is not None:
+            self._sending.resume()
+
+    def stop_sending(self) -> None:
+        sending, self._sending = self._sending, None
+        if sending is not None:
+            sending.cancel()
+
+    # notes
+
+    def _note(self, attempt: _Attempt, error: FreeholdError | None, *, left: bool = False) -> None:
+        exchange, now = self.exchange, self.clock()
+        exchange.calls.append(
+            Call(
+                deployment=attempt.deployment.id,
+                start=attempt.start - exchange.at,
+                first_byte=None if attempt.first is None else attempt.first - exchange.at,
+                end=now - exchange.at,
+                status=attempt.status,
+                error="caller_left" if left else None if error is None else error.code,
+                message=None if error is None else error.message,
+                upstream_id=exchange.head.get("x-request-id") if attempt.status else None,
+            )
+        )
+        if left:
+            self.health.abandon(attempt.deployment.id)
+        elif isinstance(error, Rejected):
+            self.health.abandon(attempt.deployment.id)
+        else:
+            began = exchange.first_content
+            ttft = None if error is not None or began is None else (began - attempt.start) / 1e6
+            self.health.observe(attempt.deployment.id, ok=error is None, now=now, ttft_ms=ttft)
+
+    def _end(self, outcome: Outcome) -> None:
+        if not self.ended:
+            self.ended = True
+            self._chain.end(outcome)

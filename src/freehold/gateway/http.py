@@ -1,0 +1,384 @@
+"""The front door: HTTP/1.1 from callers, protocol to protocol. Framing is llhttp's (RFC 9112), by httptools.
+
+A hot path goes from `data_received` straight into the pipeline. Every other path is an ordinary ASGI application
+behind the same parser and the same limits. Sizes and times are bounded; one timer looks after all connections.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Mapping
+from math import inf
+from typing import Any, Protocol
+
+import httptools
+from msgspec import Struct
+
+from freehold.core.errors import (
+    CallerError,
+    FreeholdError,
+    HeadTooLarge,
+    InvalidRequest,
+    TooLarge,
+    TooSlow,
+    WrongMediaType,
+    WrongMethod,
+)
+from freehold.dialects.dialect import Dialect
+from freehold.gateway.asgi import App, serve
+from freehold.gateway.exchange import Ask
+from freehold.gateway.metrics import Metrics
+from freehold.gateway.pipeline import Pipeline
+from freehold.gateway.reply import HttpReply, error_headers, status_line
+
+HIGH_WATER = 64 * 1024
+LINGER = 2.0
+"""Seconds for which what a refused caller still sends is read and dropped, so that it can read the refusal."""
+
+QUEUED = 32
+"""Pipelined requests that may wait on one connection."""
+
+
+class DoorLimits(Struct, frozen=True, kw_only=True):
+    """Bytes and seconds for one connection. `stall`: how long a caller may leave written bytes unread."""
+
+    max_body: int = 32 * 1024 * 1024
+    max_head: int = 64 * 1024
+    max_headers: int = 128
+    head: float = 10.0
+    body: float = 60.0
+    idle: float = 75.0
+    stall: float = 120.0
+    connections: int = 10_000
+
+
+class Running(Protocol):
+    """What a request in progress lets its connection do."""
+
+    def cancel(self) -> None: ...
+
+    def pause(self) -> None: ...
+
+    def resume(self) -> None: ...
+
+
+class Received(Struct):
+    """One request as it came. Header names are lower case."""
+
+    method: bytes
+    target: bytes
+    headers: list[tuple[bytes, bytes]]
+    body: bytes
+    http10: bool
+    keep: bool
+
+
+class Door:
+    """What all connections share. `hot` maps a path to the dialect spoken there; the rest goes to `app`."""
+
+    def __init__(
+        self, pipeline: Pipeline, app: App, hot: Mapping[bytes, Dialect], *, limits: DoorLimits, metrics: Metrics
+    ) -> None:
+        self.pipeline = pipeline
+        self.app = app
+        self.hot = hot
+        self.limits = limits
+        self.metrics = metrics
+        self.connections: set[Connection] = set()
+        self.loop = asyncio.get_running_loop()
+        self.now = self.loop.time
+        self.draining = False
+        self._timer = self.loop.call_later(0.5, self._sweep)
+
+    def dialect(self, target: bytes) -> Dialect:
+        """The dialect for an error at a path: the caller's, or the first one where the path is not known."""
+        return self.hot.get(target) or next(iter(self.hot.values()))
+
+    def _sweep(self) -> None:
+        now = self.now()
+        for connection in [c for c in self.connections if c.deadline < now]:
+            connection.late()
+        self._timer = self.loop.call_later(0.5, self._sweep)
+
+    async def drain(self, seconds: float) -> None:
+        """Take no new work, let what runs finish, cut what is left after `seconds`."""
+        self.draining = self.pipeline.draining = True
+        for connection in list(self.connections):
+            connection.drain()
+        deadline = self.now() + seconds
+        while self.connections and self.now() < deadline:
+            await asyncio.sleep(0.02)
+        for connection in list(self.connections):
+            connection.abort()
+        self._timer.cancel()
+
+
+class Connection(asyncio.Protocol):
+    """One caller's connection: parses requests, answers them one after the other."""
+
+    __slots__ = (
+        "_body",
+        "_busy",
+        "_closing",
+        "_head_size",
+        "_headers",
+        "_linger",
+        "_parser",
+        "_queue",
+        "_running",
+        "_size",
+        "_target",
+        "deadline",
+        "door",
+        "peer",
+        "transport",
+    )
+    transport: asyncio.Transport
+
+    def __init__(self, door: Door) -> None:
+        self.door = door
+        self.deadline = inf
+        self.peer = ""
+        self._parser = httptools.HttpRequestParser(self)
+        self._target = b""
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._head_size = 0
+        self._body: list[bytes] = []
+        self._size = 0
+        self._queue: deque[Received] = deque()
+        self._busy = False
+        self._running: Running | None = None
+        self._linger = False
+        self._closing = False
+
+    # what asyncio calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+        transport.set_write_buffer_limits(high=HIGH_WATER)
+        door = self.door
+        door.connections.add(self)
+        self.deadline = door.now() + door.limits.idle
+        if len(door.connections) > door.limits.connections or door.draining:
+            transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        if self._linger:
+            return
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:  # we speak nothing else: go on in HTTP/1.1 (RFC 9110 7.8)
+            self._parser = httptools.HttpRequestParser(self)
+            rest = data[upgrade.args[0] :]
+            if rest:
+                self.data_received(rest)
+        except httptools.HttpParserError as error:
+            cause = error.__context__
+            self._refuse(cause if isinstance(cause, FreeholdError) else InvalidRequest(f"This is not valid HTTP/1.1: {error}"))
+
+    def eof_received(self) -> bool:
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.door.connections.discard(self)
+        self.deadline = inf
+        self._linger = True
+        self._queue.clear()
+        running, self._running = self._running, None
+        if running is not None:
+            running.cancel()
+
+    def pause_writing(self) -> None:
+        if self._running is not None:
+            self._running.pause()
+        self.deadline = self.door.now() + self.door.limits.stall
+
+    def resume_writing(self) -> None:
+        self.deadline = inf if self._busy else self.door.now() + self.door.limits.idle
+        if self._running is not None:
+            self._running.resume()
+
+    # what httptools calls
+
+    def on_message_begin(self) -> None:
+        self._target = b""
+        self._headers = []
+        self._head_size = 0
+        self._body = []
+        self._size = 0
+        if not self._busy:
+            self.deadline = self.door.now() + self.door.limits.head
+
+    def on_url(self, url: bytes) -> None:
+        self._grow(len(url))
+        self._target += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._grow(len(name) + len(value))
+        self._headers.append((name.lower(), value))
+
+    def _grow(self, size: int) -> None:
+        self._head_size += size
+        limits = self.door.limits
+        if self._head_size > limits.max_head or len(self._headers) >= limits.max_headers:
+            raise HeadTooLarge(
+                f"The request head exceeds {limits.max_head} bytes or {limits.max_headers} headers; send fewer or shorter ones"
+            )
+
+    def on_headers_complete(self) -> None:
+        if not self._busy:
+            self.deadline = self.door.now() + self.door.limits.body
+        for name, value in self._headers:
+            if name == b"content-length":
+                self._bound(int(value))
+            elif name == b"expect" and value.lower() == b"100-continue" and not self._busy:
+                self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def on_body(self, piece: bytes) -> None:
+        self._size += len(piece)
+        self._bound(self._size)
+        self._body.append(piece)
+
+    def _bound(self, size: int) -> None:
+        if size > self.door.limits.max_body:
+            raise TooLarge(f"The body exceeds {self.door.limits.max_body} bytes; send less, or raise server.max_body")
+
+    def on_message_complete(self) -> None:
+        if self._linger:
+            return
+        parser = self._parser
+        body = self._body
+        received = Received(
+            parser.get_method(),
+            self._target,
+            self._headers,
+            body[0] if len(body) == 1 else b"".join(body),
+            parser.get_http_version() == "1.0",
+            parser.should_keep_alive(),
+        )
+        self._body = []
+        if self._busy:
+            if len(self._queue) >= QUEUED:
+                raise InvalidRequest(f"More than {QUEUED} pipelined requests; wait for answers")
+            self._queue.append(received)
+            self.transport.pause_reading()
+        else:
+            self._serve(received)
+
+    # serving
+
+    def _serve(self, received: Received) -> None:
+        self._busy = True
+        self.deadline = inf
+        target = received.target.partition(b"?")[0]
+        dialect = self.door.hot.get(target)
+        if dialect is None:
+            self._running = serve(self.door.app, received, self.transport, self.peer, self._finished)
+            return
+        headers = dict(received.headers)
+        wrong = _wrong(received, headers)
+        if wrong is not None:
+            self._answer(wrong, dialect, keep=received.keep)
+            return
+        reply = HttpReply(
+            self.transport,
+            http10=received.http10,
+            keep=received.keep and not self.door.draining,
+            finished=self._finished,
+        )
+        ask = Ask(dialect=dialect, body=received.body, credential=_credential(headers), headers=headers)
+        running = self.door.pipeline.infer(ask, reply)
+        if self._busy:
+            self._running = running
+            if self.transport.is_closing() and running is not None:
+                running.cancel()
+
+    def _finished(self, keep: bool) -> None:
+        """An answer has been written: close, or take the next request."""
+        self._busy = False
+        self._running = None
+        if self._linger:
+            return
+        if not keep or self.door.draining:
+            self._close()
+        elif self._queue:
+            self.door.loop.call_soon(self._next)
+        else:
+            self.deadline = self.door.now() + self.door.limits.idle
+
+    def _next(self) -> None:
+        if not self._busy and not self._linger and self._queue:
+            received = self._queue.popleft()
+            if not self._queue:
+                self.transport.resume_reading()
+            self._serve(received)
+
+    # refusing
+
+    def _refuse(self, error: FreeholdError) -> None:
+        """A request that cannot be read to its end: answer, then drop what still comes, then close."""
+        self.door.metrics.bad_connections += 1
+        if self._busy:  # an answer is under way; there is no place for another one
+            self.abort()
+            return
+        self._answer(error, self.door.dialect(self._target.partition(b"?")[0]), keep=False)
+
+    def _answer(self, error: FreeholdError, dialect: Dialect, *, keep: bool) -> None:
+        body = dialect.encode_error(error)
+        head = status_line(error.status) + b"content-type: application/json\r\n" + error_headers(error, exhausted=False)
+        if isinstance(error, WrongMethod):
+            head += b"allow: POST\r\n"
+        if not keep:
+            head += b"connection: close\r\n"
+        self.transport.write(b"%bcontent-length: %d\r\n\r\n%b" % (head, len(body), body))
+        self._finished(keep)
+
+    def _close(self) -> None:
+        """Close after the last byte was sent, reading on for a moment: a reset would destroy what was written."""
+        self._linger = True
+        self.deadline = self.door.now() + LINGER
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        else:
+            self.transport.close()
+
+    def abort(self) -> None:
+        self.transport.abort()
+
+    def drain(self) -> None:
+        if not self._busy and not self._headers and not self._linger:
+            self._close()
+
+    def late(self) -> None:
+        """A time limit passed: of a head or body that does not come, of an idle connection, of an unread answer."""
+        self.deadline = inf
+        if self._linger or self._busy or not (self._headers or self._target):
+            self.abort()
+            return
+        self._refuse(TooSlow("The request did not arrive in time; send it without pauses"))
+
+
+def _wrong(received: Received, headers: Mapping[bytes, bytes]) -> CallerError | None:
+    """What makes a request unfit for a hot path before its body is read."""
+    if received.method != b"POST":
+        return WrongMethod(f"{received.method.decode('latin-1')} is not possible here; send POST")
+    kind = headers.get(b"content-type", b"application/json").partition(b";")[0].strip().lower()
+    if kind != b"application/json":
+        return WrongMediaType(f"The content type is {kind.decode('latin-1')!r}; send application/json")
+    if headers.get(b"content-encoding", b"identity").lower() != b"identity":
+        return WrongMediaType("The body is compressed; send it as it is, without content-encoding")
+    return None
+
+
+_CREDENTIALS = (b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key")
+
+
+def _credential(headers: Mapping[bytes, bytes]) -> bytes | None:
+    for name in _CREDENTIALS:
+        value = headers.get(name)
+        if value:
+            return value
+    return None
+
+
+Listener = Callable[[], Any]

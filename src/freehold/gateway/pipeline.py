@@ -1,0 +1,302 @@
+"""The pipeline: one request, from bytes to a record. This list is the only place that spells it out.
+
+    who asks -> what is asked -> may it happen -> where should it go -> what may it cost -> promise a record -> call
+
+Everything here is synchronous: a request whose first call is written leaves this function without a task or a wait.
+Only a budget whose lease is used up waits for the store.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Protocol
+
+import msgspec
+
+from freehold.core.decision import Decision, Inputs
+from freehold.core.deployment import Deployment
+from freehold.core.errors import (
+    BudgetExceeded,
+    Draining,
+    Forbidden,
+    FreeholdError,
+    Internal,
+    InvalidRequest,
+    NoneHealthy,
+    UnknownModel,
+)
+from freehold.core.events import Outcome, Stage
+from freehold.core.ids import Ids
+from freehold.core.inference import Accepted
+from freehold.core.money import cost
+from freehold.core.ports import Clock, Ledger
+from freehold.core.principal import Key
+from freehold.core.request import Request
+from freehold.core.usage import Usage
+from freehold.gateway.call import Relay, RetryBudget
+from freehold.gateway.exchange import Ask, Exchange
+from freehold.gateway.metrics import Metrics
+from freehold.gateway.record import Recorder
+from freehold.gateway.world import Resolved, World
+from freehold.governance.budget import Budgets
+from freehold.governance.keys import Keyring
+from freehold.governance.limits import Limits
+from freehold.routing.health import HealthBoard
+from freehold.routing.plan import plan
+
+UNBOUNDED_OUTPUT = 16_384
+"""Tokens for which money is reserved where neither the caller nor the deployment sets a maximum."""
+
+REMEMBERED = 4096
+
+
+class End(Stage, Protocol):
+    """The end of the chain: hands events to a caller. `begin` comes once, before anything else."""
+
+    def begin(self, exchange: Exchange) -> None: ...
+
+
+class Pipeline:
+    """Serves requests. `world` and `keyring` are replaced whole when settings or keys change."""
+
+    def __init__(
+        self,
+        *,
+        world: World,
+        keyring: Keyring,
+        ledger: Ledger,
+        limits: Limits,
+        budgets: Budgets,
+        health: HealthBoard,
+        metrics: Metrics,
+        clock: Clock,
+        ids: Ids,
+        random: Callable[[], float],
+    ) -> None:
+        self.world = world
+        self.keyring = keyring
+        self.health = health
+        self.metrics = metrics
+        self.limits = limits
+        self.draining = False
+        self._ledger = ledger
+        self._budgets = budgets
+        self._clock = clock
+        self._ids = ids
+        self._random = random
+        self._retries = RetryBudget(world.retry.ratio)
+        self._plans: dict[object, tuple[Decision, msgspec.Raw, tuple[Deployment, ...]]] = {}
+        self._plans_of: object = None
+        self._encoder = msgspec.json.Encoder()
+        self._waiting: set[asyncio.Task[None]] = set()
+
+    def infer(self, ask: Ask, end: End) -> Relay | None:
+        """Serve one request into `end`. Gives the flow control of the running call, or None when it is over."""
+        exchange = Exchange(self._ids(), self._clock(), ask, self.world)
+        end.begin(exchange)
+        recorder = self._recorder(exchange, end)
+        try:
+            exchange.key = self.authenticate(ask.credential)
+        except FreeholdError as error:  # nobody we know asked: counted, not recorded
+            self.metrics.unauthenticated += 1
+            end.end(Outcome("refused", error))
+            return None
+        try:
+            if self.draining:
+                raise Draining("This server is shutting down; send the request to another or try again", retry_after=1)
+            request = exchange.request = ask.dialect.decode_request(ask.body)
+            resolved = self._resolve(exchange, request)
+            self._admit(exchange, request)
+            deployments = self._plan(exchange, request, resolved)
+            reserved = self._reserve(exchange, request, deployments)
+            if reserved:
+                self._promise(exchange)
+        except FreeholdError as error:
+            recorder.end(Outcome("refused", error))
+            return None
+        except Exception as error:  # the request edge: whatever a caller sends must end in an answer and a record
+            recorder.end(Outcome("refused", Internal(f"The request could not be handled: {error!r}")))
+            return None
+        relay = Relay(
+            exchange,
+            deployments,
+            recorder,
+            request=request,
+            health=self.health,
+            budget=self._retries,
+            clock=self._clock,
+            random=self._random,
+        )
+        if reserved:
+            relay.start()
+        else:
+            self._later(self._refill(exchange, request, deployments, recorder, relay))
+        return None if relay.ended else relay
+
+    # who asks
+
+    def authenticate(self, credential: bytes | None) -> Key | None:
+        """The key of a credential; None where the door is open. Unauthenticated says what to do."""
+        if credential is None and not self.world.keys_required and self.keyring.empty:
+            return None
+        return self.keyring.authenticate(credential, self._clock())
+
+    # what is asked, and may it happen
+
+    def _resolve(self, exchange: Exchange, request: Request) -> Resolved:
+        resolved = exchange.world.resolve(request.model)
+        if resolved is None:
+            near = exchange.world.nearest(request.model)
+            hint = f" Did you mean {' or '.join(near)}?" if near else ""
+            raise UnknownModel(
+                f"No route, model or deployment is called {request.model[:200]!r}.{hint} GET /v1/models lists them all.",
+                param="model",
+            )
+        exchange.route = resolved.route
+        return resolved
+
+    def _admit(self, exchange: Exchange, request: Request) -> None:
+        key = exchange.key
+        if key is None:
+            return
+        self.keyring.check_route(key, exchange.route)
+        tokens = request.prompt_tokens + (request.max_output_tokens or 0)
+        self.limits.take(key, tokens, self._clock())
+        exchange.reserved_tokens = tokens
+
+    # where should it go
+
+    def _plan(self, exchange: Exchange, request: Request, resolved: Resolved) -> tuple[Deployment, ...]:
+        """The deployments to try, in order; the decision is kept for the record. Same inputs are computed once."""
+        now = exchange.at
+        health = self.health.view(now)
+        key = exchange.key
+        tokens = request.prompt_tokens
+        if tokens <= 4096:
+            tokens = -(-tokens // 256) * 256  # few distinct inputs, so that plans are found again
+        allowed = None if key is None else key.models
+        budgeted = key is not None and key.budget is not None
+        memo = (
+            request.model,
+            request.needs,
+            tokens,
+            request.max_output_tokens,
+            allowed,
+            budgeted,
+            exchange.label,
+        )
+        if self._plans_of != (exchange.world.settings, self.health.version):
+            self._plans.clear()
+            self._plans_of = (exchange.world.settings, self.health.version)
+        known = None if resolved.rule.weights else self._plans.get(memo)
+        if known is None:
+            ids = {d.id: d for d in resolved.candidates}
+            inputs = Inputs(
+                settings=exchange.world.settings,
+                asked=request.model,
+                candidates=tuple(ids),
+                needs=tuple(sorted(request.needs)),
+                prompt_tokens=tokens,
+                output_tokens=request.max_output_tokens or 0,
+                allowed=allowed,
+                label=exchange.label,
+                budgeted=budgeted,
+                health={i: h for i, h in health.items() if i in ids},
+                draw=self._random() if resolved.rule.weights else 0.0,
+            )
+            decision = plan(inputs, resolved.rule, resolved.candidates)
+            known = (decision, msgspec.Raw(self._encoder.encode(decision)), tuple(ids[i] for i in decision.order))
+            if len(self._plans) >= REMEMBERED:
+                self._plans.clear()
+            self._plans[memo] = known
+        exchange.decision, exchange.decision_json, deployments = known
+        if not deployments:
+            raise no_deployment(exchange.decision)
+        return deployments
+
+    # what may it cost
+
+    def _reserve(self, exchange: Exchange, request: Request, deployments: Sequence[Deployment]) -> bool:
+        """Reserve the dearest candidate's price. False: the lease must be refilled first."""
+        key = exchange.key
+        if key is None or key.budget is None:
+            return True
+        exchange.reservation = self._budgets.reserve(key, dearest(exchange, request, deployments))
+        return exchange.reservation is not None
+
+    async def _refill(
+        self, exchange: Exchange, request: Request, deployments: Sequence[Deployment], end: Recorder, relay: Relay
+    ) -> None:
+        """Draw a lease from the store without holding up anybody else, then begin."""
+        key = exchange.key
+        assert key is not None
+        amount = dearest(exchange, request, deployments)
+        try:
+            while exchange.reservation is None:
+                await asyncio.to_thread(self._budgets.refill, key, amount)
+                if relay.ended:
+                    return
+                exchange.reservation = self._budgets.reserve(key, amount)
+            self._promise(exchange)
+        except FreeholdError as error:
+            relay.ended = True
+            end.end(Outcome("refused", error))
+            return
+        relay.start()
+
+    # promise a record
+
+    def _promise(self, exchange: Exchange) -> None:
+        key = exchange.key
+        self._ledger.accept(
+            Accepted(
+                id=exchange.id,
+                at=exchange.at,
+                route=exchange.route,
+                key=None if key is None else key.id,
+                team=None if key is None else key.team,
+            )
+        )
+
+    def _recorder(self, exchange: Exchange, end: Stage) -> Recorder:
+        return Recorder(
+            exchange,
+            end,
+            ledger=self._ledger,
+            limits=self.limits,
+            budgets=self._budgets,
+            metrics=self.metrics,
+            clock=self._clock,
+        )
+
+    def _later(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._waiting.add(task)
+        task.add_done_callback(self._waiting.discard)
+
+
+def dearest(exchange: Exchange, request: Request, deployments: Sequence[Deployment]) -> int:
+    """Nano-dollars that this request can cost at most, at the dearest of its deployments.
+
+    An upper bound, not an estimate: a byte of the body is at most one token of the prompt.
+    """
+    most = 0
+    prompt = len(exchange.ask.body)
+    for d in deployments:
+        if d.price is not None:
+            output = request.max_output_tokens or d.max_output_tokens or UNBOUNDED_OUTPUT
+            most = max(most, cost(Usage(input_tokens=prompt, output_tokens=output * request.choices), d.price))
+    return most
+
+
+def no_deployment(decision: Decision) -> FreeholdError:
+    """Why nothing may serve the request, as the error that tells the caller what to do about it."""
+    reasons = "; ".join(f"{e.deployment}: {e.reason}" for e in decision.excluded[:8])
+    grounds = {e.ground for e in decision.excluded}
+    asked = decision.inputs.asked
+    if "health" in grounds:
+        return NoneHealthy(f"No deployment for {asked!r} is well ({reasons}). Try again shortly.", retry_after=1)
+    if "price" in grounds:
+        return BudgetExceeded(f"No deployment for {asked!r} has a known price, which a budget needs ({reasons}).")
+    if grounds & {"key", "label"}:
+        return Forbidden(f"Nothing that serves {asked!r} is allowed for this request ({reasons}).")
+    return InvalidRequest(f"No deployment for {asked!r} can serve this request ({reasons}).", param="model")

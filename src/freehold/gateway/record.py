@@ -1,0 +1,140 @@
+"""Record: the stage that sees everything an inference says and writes what happened, however it ends.
+
+When its `end` has returned the record is in the ledger; only then does the end of the answer leave for the caller.
+"""
+
+from hashlib import sha256
+
+import msgspec
+
+from freehold.core.errors import FreeholdError
+from freehold.core.events import Event, Finish, Outcome, Reasoning, Refusal, Stage, Text, ToolCall, Used
+from freehold.core.inference import Inference
+from freehold.core.money import cost
+from freehold.core.ports import Clock, Ledger
+from freehold.core.usage import Usage
+from freehold.gateway.exchange import Exchange
+from freehold.gateway.metrics import Metrics
+from freehold.governance.budget import Budgets
+from freehold.governance.limits import Limits
+
+BYTES_PER_TOKEN = 4
+"""For an estimate, where the provider did not count: a cut or cancelled stream, or a server that never counts."""
+
+
+class Recorder:
+    """The first stage of every chain."""
+
+    __slots__ = ("_budgets", "_clock", "_digest", "_exchange", "_finish", "_ledger", "_limits", "_metrics", "_next", "_said")
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        next_: Stage,
+        *,
+        ledger: Ledger,
+        limits: Limits,
+        budgets: Budgets,
+        metrics: Metrics,
+        clock: Clock,
+    ) -> None:
+        self._exchange = exchange
+        self._next = next_
+        self._ledger = ledger
+        self._limits = limits
+        self._budgets = budgets
+        self._metrics = metrics
+        self._clock = clock
+        self._digest = sha256()
+        self._finish: str | None = None
+        self._said = 0
+
+    def event(self, event: Event) -> None:
+        self._digest.update(event.raw)
+        for delta in event.deltas:
+            kind = type(delta)
+            if kind is Text or kind is Reasoning or kind is Refusal:
+                self._said += len(delta.text)  # type: ignore[union-attr]
+            elif kind is ToolCall:
+                self._said += len(delta.arguments)  # type: ignore[union-attr]
+            elif kind is Used:
+                self._exchange.usage = delta.usage  # type: ignore[union-attr]
+            elif kind is Finish:
+                self._finish = delta.reason  # type: ignore[union-attr]
+        self._next.event(event)
+
+    def end(self, outcome: Outcome) -> None:
+        exchange = self._exchange
+        self._count(exchange, outcome)
+        inference = self._inference(exchange, outcome)
+        try:
+            self._ledger.close(inference)
+        except FreeholdError as error:  # an answer without its record does not count as given
+            outcome = Outcome("failed", error)
+        self._metrics.ended(inference)
+        self._next.end(outcome)
+
+    def _count(self, exchange: Exchange, outcome: Outcome) -> None:
+        """Usage and cost, then settle what was reserved."""
+        deployment = exchange.answered_by
+        if exchange.usage is None and deployment is not None and exchange.request is not None:
+            exchange.usage = Usage(
+                input_tokens=exchange.request.prompt_tokens,
+                output_tokens=-(-self._said // BYTES_PER_TOKEN),
+                estimated=True,
+            )
+        usage = exchange.usage
+        if usage is not None:
+            if usage.stated_cost is not None:
+                exchange.cost = usage.stated_cost
+            elif deployment is not None and deployment.price is not None:
+                exchange.cost = cost(usage, deployment.price)
+        key = exchange.key
+        if exchange.reservation is not None:
+            self._budgets.settle(exchange.reservation, exchange.cost or 0)
+            exchange.reservation = None
+        if key is not None and exchange.reserved_tokens:
+            used = 0 if usage is None else usage.input_tokens + usage.output_tokens
+            self._limits.correct(key, exchange.reserved_tokens, used, self._clock())
+
+    def _inference(self, exchange: Exchange, outcome: Outcome) -> Inference:
+        error, request, key, answered = outcome.error, exchange.request, exchange.key, exchange.answered_by
+        first = exchange.first_content
+        return Inference(
+            id=exchange.id,
+            at=exchange.at,
+            outcome=outcome.kind,
+            route=exchange.route,
+            dialect=exchange.ask.dialect.name,
+            key=None if key is None else key.id,
+            team=None if key is None else key.team,
+            subject=None if request is None else request.subject,
+            settings=exchange.world.settings,
+            stream=request is not None and request.stream,
+            decision=exchange.decision_json,
+            calls=tuple(exchange.calls),
+            deployment=None if answered is None else answered.id,
+            status=200 if error is None else error.status,
+            error=None if error is None else error.code,
+            message=None if error is None else error.message,
+            usage=exchange.usage,
+            cost=exchange.cost,
+            price=None if answered is None or answered.price is None else price_digest(answered.price),
+            ttft=None if first is None else first - exchange.at,
+            duration=self._clock() - exchange.at,
+            finish=self._finish,
+            warnings=exchange.warnings,
+            request=sha256(exchange.ask.body).hexdigest(),
+            response=self._digest.hexdigest() if answered is not None else None,
+        )
+
+
+_PRICES: dict[object, str] = {}
+
+
+def price_digest(price: object) -> str:
+    """SHA-256 of a price row, in hex; there are few prices, each is hashed once."""
+    known = _PRICES.get(price)
+    if known is None:
+        known = _PRICES[price] = sha256(msgspec.json.encode(price)).hexdigest()
+    return known

@@ -1,0 +1,172 @@
+"""Reply: the end of the chain that writes to a caller's HTTP connection, in the caller's dialect."""
+
+import asyncio
+from collections.abc import Callable
+from urllib.parse import quote
+
+from freehold.core.errors import FreeholdError
+from freehold.core.events import Event, Outcome
+from freehold.gateway.exchange import Exchange
+
+REASONS = {
+    200: b"OK",
+    400: b"Bad Request",
+    401: b"Unauthorized",
+    402: b"Payment Required",
+    403: b"Forbidden",
+    404: b"Not Found",
+    405: b"Method Not Allowed",
+    408: b"Request Timeout",
+    409: b"Conflict",
+    413: b"Content Too Large",
+    415: b"Unsupported Media Type",
+    422: b"Unprocessable Content",
+    429: b"Too Many Requests",
+    431: b"Request Header Fields Too Large",
+    500: b"Internal Server Error",
+    502: b"Bad Gateway",
+    503: b"Service Unavailable",
+    504: b"Gateway Timeout",
+}
+LAST_CHUNK = b"0\r\n\r\n"
+_safe: dict[str, bytes] = {}
+
+
+def status_line(status: int) -> bytes:
+    return b"HTTP/1.1 %d %b\r\n" % (status, REASONS.get(status, b"Status"))
+
+
+def safe(value: str) -> bytes:
+    """A header value: anything that is not visible ASCII is percent-encoded, so that no name can break the head."""
+    known = _safe.get(value)
+    if known is None:
+        if len(_safe) >= 4096:
+            _safe.clear()
+        known = _safe[value] = quote(value, safe="!#$&'()*+,/:;=?@[]~ ^|").encode("ascii")
+    return known
+
+
+class HttpReply:
+    """Writes one answer. `finished(keep)` is called once, when the last byte was handed to the transport."""
+
+    __slots__ = ("_body", "_encoder", "_exchange", "_finished", "_http10", "_keep", "_started", "_transport")
+
+    def __init__(
+        self,
+        transport: asyncio.WriteTransport,
+        *,
+        http10: bool,
+        keep: bool,
+        finished: Callable[[bool], None],
+    ) -> None:
+        self._transport = transport
+        self._http10 = http10
+        self._keep = keep
+        self._finished = finished
+        self._started = False
+        self._body: list[bytes] = []
+        self._exchange: Exchange | None = None
+        self._encoder = None
+
+    def begin(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+
+    def event(self, event: Event) -> None:
+        exchange = self._exchange
+        assert exchange is not None and exchange.request is not None
+        encoder = self._encoder
+        if encoder is None:
+            encoder = self._encoder = exchange.ask.dialect.encoder(exchange.request, id=exchange.id, at=exchange.at)
+        data = encoder.encode(event)
+        if not exchange.request.stream:
+            self._body.append(data)
+        elif data:
+            if not self._started:
+                self._start_stream(exchange)
+            self._transport.write(data if self._http10 else b"%x\r\n%b\r\n" % (len(data), data))
+
+    def end(self, outcome: Outcome) -> None:
+        exchange, error = self._exchange, outcome.error
+        assert exchange is not None
+        if outcome.kind == "cancelled" and error is None:
+            self._finished(False)
+        elif self._started:
+            self._end_stream(exchange, error)
+        elif error is not None:
+            self._error(exchange, error)
+        elif exchange.request is not None and exchange.request.stream:
+            self._start_stream(exchange)
+            self._end_stream(exchange, None)
+        else:
+            self._whole(exchange)
+
+    def _whole(self, exchange: Exchange) -> None:
+        body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
+        if self._encoder is not None:
+            body += self._encoder.end()
+        head = self._head(exchange, 200, b"application/json", self._keep)
+        self._transport.write(b"%bcontent-length: %d\r\n\r\n%b" % (head, len(body), body))
+        self._finished(self._keep)
+
+    def _start_stream(self, exchange: Exchange) -> None:
+        self._started = True
+        self._keep = self._keep and not self._http10
+        head = self._head(exchange, 200, b"text/event-stream; charset=utf-8", self._keep)
+        length = b"" if self._http10 else b"transfer-encoding: chunked\r\n"
+        self._transport.write(head + length + b"cache-control: no-cache\r\nx-accel-buffering: no\r\n\r\n")
+
+    def _end_stream(self, exchange: Exchange, error: FreeholdError | None) -> None:
+        dialect = exchange.ask.dialect
+        if error is not None:
+            data = dialect.encode_stream_error(error)
+        else:
+            data = b"" if self._encoder is None else self._encoder.end()
+        if self._http10:
+            self._transport.write(data)
+        else:
+            chunk = b"%x\r\n%b\r\n" % (len(data), data) if data else b""
+            self._transport.write(chunk + LAST_CHUNK)
+        self._finished(self._keep)
+
+    def _error(self, exchange: Exchange, error: FreeholdError) -> None:
+        body = exchange.ask.dialect.encode_error(error)
+        head = self._head(exchange, error.status, b"application/json", self._keep)
+        head += error_headers(error, exhausted=bool(exchange.calls))
+        self._transport.write(b"%bcontent-length: %d\r\n\r\n%b" % (head, len(body), body))
+        self._finished(self._keep)
+
+    def _head(self, exchange: Exchange, status: int, kind: bytes, keep: bool) -> bytes:
+        """The head without length and blank line."""
+        id_ = exchange.id.encode()
+        upstream = exchange.head.get("x-request-id")
+        lines = [
+            status_line(status)[:-2],
+            b"content-type: " + kind,
+            b"x-request-id: " + (id_ if upstream is None else safe(upstream)),
+            b"x-freehold-inference: " + id_,
+            b"x-freehold-cache: none",
+        ]
+        if exchange.route:
+            lines.append(b"x-freehold-route: " + safe(exchange.route))
+        if exchange.answered_by is not None:
+            lines.append(b"x-freehold-deployment: " + safe(exchange.answered_by.id))
+        if exchange.cost is not None:
+            lines.append(b"x-freehold-cost: %d" % exchange.cost)
+        if exchange.warnings:
+            lines.append(b"x-freehold-warnings: " + safe(", ".join(exchange.warnings)))
+        if exchange.limit_headers:
+            lines.extend(b"%b: %b" % pair for pair in exchange.limit_headers)
+        if not keep:
+            lines.append(b"connection: close")
+        lines.append(b"")
+        return b"\r\n".join(lines)
+
+
+def error_headers(error: FreeholdError, *, exhausted: bool) -> bytes:
+    """`x-should-retry: false` where trying again cannot help or we have tried already; `retry-after` where known."""
+    retry = error.retryable and not exhausted
+    lines = b"x-should-retry: true\r\n" if retry else b"x-should-retry: false\r\n"
+    if error.retry_after is not None:
+        seconds = max(error.retry_after, 0)
+        lines += b"retry-after: %d\r\nretry-after-ms: %d\r\n" % (-(-seconds // 1), seconds * 1000)
+    return lines

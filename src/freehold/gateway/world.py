@@ -1,0 +1,54 @@
+"""The world as the settings of this moment describe it: names resolved, accounts connected. Swapped whole on reload."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from msgspec import Struct
+
+from freehold.core.deployment import Deployment
+from freehold.core.ports import SendHeaders, Upstream
+from freehold.dialects.dialect import Dialect, Quirks
+from freehold.routing.plan import Rule
+
+
+class Account(Struct, frozen=True, kw_only=True):
+    """An account at a provider, ready to be called."""
+
+    provider: str
+    upstream: Upstream
+    path: str
+    headers: SendHeaders
+    dialect: Dialect
+    quirks: Quirks
+
+
+class Resolved(Struct, frozen=True, kw_only=True):
+    """What a caller's `model` means: the route (or the name itself), its candidates and how they are ranked."""
+
+    route: str
+    candidates: tuple[Deployment, ...]
+    rule: Rule
+
+
+class Retry(Struct, frozen=True, kw_only=True):
+    """At most `attempts` calls for an inference; waits in seconds; `ratio` of retries to first calls over all."""
+
+    attempts: int = 3
+    backoff: float = 0.1
+    max_backoff: float = 2.0
+    ratio: float = 0.2
+
+
+class World(Struct, frozen=True, kw_only=True):
+    """Immutable. A request keeps the world in which it began.
+
+    `resolve` gives None for a name that nothing serves; `nearest` suggests names for it. `keys_required`: no request
+    without a key, also before the first key was made.
+    """
+
+    settings: str
+    resolve: Callable[[str], Resolved | None]
+    nearest: Callable[[str], Sequence[str]]
+    models: Sequence[Deployment | str]
+    accounts: Mapping[str, Account]
+    retry: Retry
+    keys_required: bool

@@ -1,0 +1,146 @@
+"""Which deployments may serve a request, and in which order they are tried. Pure: same inputs, same decision.
+
+Eligible: can do it (capabilities, context), may do it (the key's models, clearance, a known price under a budget) and
+is well (its breaker is closed). Ranked by the route's objective:
+
+    cheapest   price of this request, then quality
+    fastest    expected seconds to the last token, then price
+    best       quality, then price
+    balanced   quality minus what a tenfold price and a tenfold time cost (BALANCE), then price
+
+What is unknown takes the stated prior: quality 0.5, 800 ms to the first token, 50 tokens a second; an unknown price
+ranks behind every known one. A recent error rate lowers quality and lengthens time in proportion.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from fnmatch import fnmatchcase
+from math import inf, log10
+
+from msgspec import Struct
+
+from freehold.core.decision import WELL, Decision, Exclusion, Ground, Health, Inputs
+from freehold.core.deployment import Deployment, Objective
+from freehold.core.label import may_flow
+from freehold.core.money import cost
+from freehold.core.usage import Usage
+
+PRIOR_QUALITY = 0.5
+PRIOR_TTFT_MS = 800.0
+PRIOR_TOKENS_PER_SECOND = 50.0
+BALANCE = 0.1
+"""Quality that balances a tenfold price, or a tenfold time."""
+
+
+class Rule(Struct, frozen=True, kw_only=True):
+    """How a name ranks its candidates: a route's settings, or the default for a bare model name."""
+
+    objective: Objective
+    ordered: bool = False
+    weights: Mapping[str, float] = {}
+
+
+class _Ranked(Struct, frozen=True):
+    deployment: Deployment
+    quality: float
+    seconds: float
+    cost: float  # nano-dollars; infinite where the price is unknown
+
+
+def plan(inputs: Inputs, rule: Rule, candidates: Sequence[Deployment]) -> Decision:
+    """Order `candidates` for a request. An empty order means that none is eligible; `excluded` says why."""
+    able: list[_Ranked] = []
+    excluded: list[Exclusion] = []
+    for deployment in candidates:
+        health = inputs.health.get(deployment.id, WELL)
+        unfit = _unfit(deployment, health, inputs)
+        if unfit is None:
+            able.append(_measure(deployment, health, inputs))
+        else:
+            excluded.append(Exclusion(deployment.id, *unfit))
+    order, why = _order(able, rule, inputs.draw)
+    return Decision(inputs=inputs, order=tuple(r.deployment.id for r in order), why=why, excluded=tuple(excluded))
+
+
+def _unfit(d: Deployment, health: Health, inputs: Inputs) -> tuple[Ground, str] | None:
+    """Why a deployment cannot, may not or should not serve this request."""
+    tokens, output = inputs.prompt_tokens, inputs.output_tokens
+    if missing := [n for n in inputs.needs if n in d.lacks]:
+        return "ability", f"cannot do {', '.join(missing)}"
+    if d.context_window is not None and tokens + output > d.context_window:
+        return "ability", f"its context of {d.context_window} tokens is too small for {tokens} + {output}"
+    if d.max_output_tokens is not None and output > d.max_output_tokens:
+        return "ability", f"gives at most {d.max_output_tokens} tokens, asked for {output}"
+    if inputs.allowed is not None and not any(fnmatchcase(n, p) for p in inputs.allowed for n in (d.id, d.model)):
+        return "key", "the key does not allow this model"
+    if (reason := may_flow(inputs.label, d.clearance)) is not None:
+        return "label", reason
+    if inputs.budgeted and d.price is None:
+        return "price", "its price is unknown and the key has a budget"
+    if health.open:
+        return "health", "its circuit breaker is open after recent failures"
+    return None
+
+
+def _measure(d: Deployment, health: Health, inputs: Inputs) -> _Ranked:
+    output = inputs.output_tokens or 256
+    ttft = health.ttft_ms or d.ttft_ms or PRIOR_TTFT_MS
+    speed = health.tokens_per_second or d.tokens_per_second or PRIOR_TOKENS_PER_SECOND
+    well = max(1.0 - health.error_rate, 0.01)
+    usage = Usage(input_tokens=inputs.prompt_tokens, output_tokens=output)
+    return _Ranked(
+        deployment=d,
+        quality=(PRIOR_QUALITY if d.quality is None else d.quality) * well,
+        seconds=(ttft / 1000 + output / speed) / well,
+        cost=inf if d.price is None else cost(usage, d.price),
+    )
+
+
+_KEYS: dict[Objective, Callable[[_Ranked], tuple[float, float, str]]] = {
+    "cheapest": lambda r: (r.cost, -r.quality, r.deployment.id),
+    "fastest": lambda r: (r.seconds, r.cost, r.deployment.id),
+    "best": lambda r: (-r.quality, r.cost, r.deployment.id),
+    "balanced": lambda r: (-_balance(r), r.cost, r.deployment.id),
+}
+
+
+def _balance(r: _Ranked) -> float:
+    price = log10(r.cost + 1) if r.cost < inf else 12.0
+    return r.quality - BALANCE * price - BALANCE * log10(r.seconds + 0.01)
+
+
+def _order(able: list[_Ranked], rule: Rule, draw: float) -> tuple[list[_Ranked], str]:
+    if rule.ordered:
+        return able, "first of the order that the route gives"
+    ranked = sorted(able, key=_KEYS[rule.objective])
+    if rule.weights and ranked:
+        first = _drawn(ranked, rule.weights, draw)
+        if first is not None:
+            rest = [r for r in ranked if r is not first]
+            return [first, *rest], f"drawn by weight {rule.weights[first.deployment.id]:g}"
+    if not ranked:
+        return ranked, ""
+    return ranked, f"{rule.objective}: {_reason(ranked[0], rule.objective)}"
+
+
+def _drawn(ranked: list[_Ranked], weights: Mapping[str, float], draw: float) -> _Ranked | None:
+    """The deployment on which `draw` falls, among those that are eligible and have a weight."""
+    shares = [(r, weights[r.deployment.id]) for r in ranked if weights.get(r.deployment.id, 0) > 0]
+    point = draw * sum(w for _, w in shares)
+    for ranked_one, weight in shares:
+        point -= weight
+        if point < 0:
+            return ranked_one
+    return shares[-1][0] if shares else None
+
+
+def _reason(first: _Ranked, objective: Objective) -> str:
+    price = "price unknown" if first.cost == inf else f"{first.cost:.0f} nano-USD expected"
+    match objective:
+        case "cheapest":
+            return price
+        case "fastest":
+            return f"{first.seconds:.2g} s expected"
+        case "best":
+            return f"quality {first.quality:.2f}"
+        case "balanced":
+            return f"quality {first.quality:.2f}, {price}, {first.seconds:.2g} s expected"

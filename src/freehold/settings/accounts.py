@@ -1,0 +1,116 @@
+"""Accounts: a [providers.NAME] table made whole with what is known of its kind."""
+
+import re
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from msgspec.structs import replace
+
+from freehold.providers import known
+from freehold.providers.known import KNOWN, Provider
+from freehold.settings.reading import Reader, nearest, sendable
+from freehold.settings.tables import ProviderSettings
+
+GENERIC = "openai-compatible"
+OURS = frozenset({"host", "connection", "content-length", "content-type", "transfer-encoding", "upgrade", "te"})
+TELLING = re.compile(r"auth|key|token|secret|cookie|password")
+
+
+def whole(name: str, table: ProviderSettings, reader: Reader) -> ProviderSettings:
+    """The table with kind, address, path and key filled in; what is missing for that becomes a problem.
+
+    The key of the environment is used for the provider's own address only, never for one written in the table.
+    """
+    place = ("providers", name)
+    _headers(table, reader, place)
+    if "/" in name:
+        reader.problem(place, "the name of a provider has no slash, since callers write NAME/model")
+    kind = _kind(name, table, reader)
+    if kind is None:
+        return table
+    if kind.unreachable:
+        reader.problem((*place, "kind"), f"{kind.name} is {kind.unreachable}")
+        return table
+    if unused := sorted(table.values.keys() - set(known.placeholders(kind))):
+        hint = nearest(unused[0], known.placeholders(kind))
+        reader.problem((*place, "values", unused[0]), f"the address of {kind.name} has no such part{hint}")
+    api_key = table.api_key
+    if api_key is None and table.base_url is None:
+        api_key = known.key(kind, reader.env)
+        if api_key is None and kind.auth != "optional-bearer":
+            reader.problem((*place, "api_key"), f'is missing; write "env:NAME" or set {" or ".join(kind.key_env)}')
+    return replace(
+        table,
+        kind=kind.id,
+        base_url=_address(kind, table, reader, (*place, "base_url")),
+        path=table.path or kind.path,
+        api_key=api_key,
+        headers={name.lower(): value for name, value in table.headers.items()},
+        secret_headers={name.lower(): value for name, value in table.secret_headers.items()},
+    )
+
+
+def fault(url: str) -> str | None:
+    """What is wrong with a base URL, or None."""
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018  reading it checks it
+    except ValueError as error:
+        return str(error).lower()
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        return "expected an address such as https://api.example.com/v1"
+    if parts.username is not None or parts.password is not None:
+        return "holds a user name or password; use api_key"
+    if parts.query or parts.fragment:
+        return "has a query or fragment; only scheme, host, port and path belong here"
+    if not url.isascii() or not url.isprintable() or " " in url:
+        return "holds characters that no address can have"
+    if url.rstrip("/").endswith("/chat/completions"):
+        return "ends with /chat/completions; leave that out, it is added"
+    return None
+
+
+def _kind(name: str, table: ProviderSettings, reader: Reader) -> Provider | None:
+    place = ("providers", name, "kind")
+    if table.kind is not None:
+        if table.kind not in KNOWN:
+            hint = nearest(table.kind, KNOWN) or f"; {GENERIC} fits most others"
+            reader.problem(place, f"no known provider{hint}")
+        return KNOWN.get(table.kind)
+    if name not in KNOWN and table.base_url is None:
+        hint = nearest(name, KNOWN) or f"; name a known provider, or give base_url for {GENERIC}"
+        reader.problem(place, f"is missing{hint}")
+        return None
+    return KNOWN.get(name, KNOWN[GENERIC])
+
+
+def _address(kind: Provider, table: ProviderSettings, reader: Reader, place: tuple[str, ...]) -> str | None:
+    if table.base_url is None and not kind.base_url:
+        reader.problem(place, "is missing")
+        return None
+    try:
+        url = table.base_url or known.address(kind, table.values, reader.env)
+    except ValueError as error:
+        reader.problem(place, str(error))
+        return None
+    if problem := fault(url):
+        reader.problem(place, problem)
+    return url.rstrip("/")
+
+
+def _headers(table: ProviderSettings, reader: Reader, place: tuple[str, ...]) -> None:
+    both: tuple[tuple[str, Mapping[str, object]], ...] = (
+        ("headers", table.headers),
+        ("secret_headers", table.secret_headers),
+    )
+    for field, headers in both:
+        for name in headers:
+            if not re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", name):
+                reader.problem((*place, field, name), "is not a header name")
+            elif name.lower() in OURS:
+                reader.problem((*place, field, name), "is set by the connection itself; remove it")
+    for name, value in table.headers.items():
+        if TELLING.search(name.lower()):
+            reader.problem((*place, "headers", name), "looks like a credential; write env:NAME under secret_headers")
+        elif not sendable(value):
+            reader.problem((*place, "headers", name), "holds characters that no header can carry")

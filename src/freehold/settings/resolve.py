@@ -1,0 +1,114 @@
+"""Resolve: what the settings leave open is written out, from what was found here and from the catalog.
+
+The result is again `Settings`. Its snapshot therefore holds all that a decision was made from, whatever the machine,
+the environment or the catalog look like later.
+"""
+
+from collections.abc import Iterable
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+from msgspec.structs import replace
+
+from freehold.catalog.offers import Offer, offers
+from freehold.core.money import Price
+from freehold.providers.discovery import Found
+from freehold.providers.known import KNOWN, Provider
+from freehold.settings.accounts import GENERIC
+from freehold.settings.tables import DeploymentSettings, ProviderSettings, Settings
+
+FREE = Price(input=0, output=0)
+
+
+def resolve(settings: Settings, found: Iterable[Found] = (), catalog: Iterable[Offer] | None = None) -> Settings:
+    """The same settings with providers for all that was found, every deployment named, and every known fact filled in.
+
+    A provider is open, unless its table says otherwise, while no deployment of the file names it: then it offers the
+    models that its server listed, or those of the catalog.
+    """
+    known = {(o.provider, o.id): o for o in (offers() if catalog is None else catalog)}
+    providers = _joined(settings, found)
+    named = {d.provider for d in settings.deployments.values()}
+    providers = {
+        name: replace(p, any_model=name not in named if p.any_model is None else p.any_model)
+        for name, p in providers.items()
+    }
+    deployments = dict(settings.deployments)
+    for name, provider in providers.items():
+        for model in _listed(provider, known) if provider.any_model else ():
+            deployments.setdefault(f"{name}/{model}", DeploymentSettings(provider=name, model=model))
+    for name in settings.simulated.keys() - named:
+        deployments[f"{name}/simulated"] = DeploymentSettings(provider=name, model="simulated")
+    whole = {
+        id: _simulated(d, settings) if d.provider in settings.simulated else _known(d, providers[d.provider], known)
+        for id, d in sorted(deployments.items())
+    }
+    return replace(settings, providers=dict(sorted(providers.items())), deployments=whole)
+
+
+def _joined(settings: Settings, found: Iterable[Found]) -> dict[str, ProviderSettings]:
+    """The providers of the settings and those found; a server already described only adds the models it lists."""
+    providers = dict(settings.providers)
+    for one in found:
+        if one.problem is not None or one.provider in settings.simulated:
+            continue
+        same = [name for name, p in providers.items() if p.base_url == one.base_url]
+        for name in same:
+            providers[name] = replace(providers[name], models=one.models or providers[name].models)
+        if not same and one.provider not in providers:
+            providers[one.provider] = ProviderSettings(
+                kind=one.provider,
+                base_url=one.base_url,
+                path=KNOWN[one.provider].path,
+                api_key=one.api_key,
+                models=one.models,
+            )
+    return providers
+
+
+def _listed(provider: ProviderSettings, known: dict[tuple[str, str], Offer]) -> Iterable[str]:
+    return provider.models or [id for kind, id in known if kind == provider.kind]
+
+
+def _known(
+    d: DeploymentSettings, provider: ProviderSettings, known: dict[tuple[str, str], Offer]
+) -> DeploymentSettings:
+    kind = KNOWN[provider.kind or GENERIC]
+    offer = known.get((kind.id, d.model))
+    price = d.price
+    if price is None and runs_here(kind, provider, d.model):
+        price = FREE
+    if offer is None:
+        return replace(d, price=price, lacks=kind.lacks if d.lacks is None else d.lacks)
+    return replace(
+        d,
+        names=d.names or ((offer.model,) if offer.model != d.model else ()),
+        price=offer.price if price is None else price,
+        context_window=d.context_window or offer.context_window,
+        max_output_tokens=d.max_output_tokens or offer.max_output_tokens,
+        lacks=offer.lacks | kind.lacks if d.lacks is None else d.lacks,
+    )
+
+
+def _simulated(d: DeploymentSettings, settings: Settings) -> DeploymentSettings:
+    model = settings.simulated[d.provider]
+    return replace(
+        d,
+        price=model.price if d.price is None else d.price,
+        ttft_ms=model.ttft_ms if d.ttft_ms is None else d.ttft_ms,
+        tokens_per_second=d.tokens_per_second or model.tokens_per_second,
+        lacks=frozenset() if d.lacks is None else d.lacks,
+    )
+
+
+def runs_here(kind: Provider, provider: ProviderSettings, model: str) -> bool:
+    """Whether an engine on this machine runs the model, so that no token costs anything.
+
+    Ollama passes models that end in '-cloud' or ':cloud' on to its own service.
+    """
+    host = urlsplit(provider.base_url or "").hostname or ""
+    try:
+        loopback = host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        loopback = False
+    return kind.port is not None and loopback and not model.endswith(("-cloud", ":cloud"))

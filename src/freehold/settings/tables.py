@@ -1,0 +1,170 @@
+"""The settings: one frozen type for each table of the TOML file."""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from freehold.core.deployment import Objective
+from freehold.core.label import ANYTHING, Clearance
+from freehold.core.money import Price
+from freehold.core.request import Need
+from freehold.core.secret import Secret
+
+Seconds = Annotated[float, Meta(gt=0)]
+Millis = Annotated[float, Meta(ge=0)]
+Share = Annotated[float, Meta(ge=0, le=1)]
+Count = Annotated[int, Meta(ge=1)]
+Port = Annotated[int, Meta(ge=0, le=65535)]
+Status = Annotated[int, Meta(ge=400, le=599)]
+
+KIB = 1024
+MIB = 1024 * KIB
+
+
+class ServerSettings(Struct, frozen=True, kw_only=True):
+    """Where Freehold listens, and what one client may ask of it. Sizes are bytes; port 0 takes any free one."""
+
+    host: str = "127.0.0.1"
+    port: Port = 4000
+    tls_cert: str | None = None
+    tls_key: str | None = None
+    max_body: Count = 32 * MIB
+    max_head: Count = 64 * KIB
+    head_seconds: Seconds = 10.0
+    body_seconds: Seconds = 60.0
+    idle_seconds: Seconds = 75.0
+    max_connections: Count = 10_000
+    drain_seconds: Seconds = 30.0
+
+
+class DataSettings(Struct, frozen=True, kw_only=True):
+    """Where state is kept. No `database_url`: SQLite inside `folder`."""
+
+    folder: str = "freehold-data"
+    durability: Literal["async", "sync"] = "async"
+    database_url: Secret | None = None
+
+
+class DiscoverySettings(Struct, frozen=True, kw_only=True):
+    """What is looked for beside the providers named here. None, as written: only while no provider is named."""
+
+    environment: bool | None = None
+    local: bool | None = None
+
+
+class ProviderSettings(Struct, frozen=True, kw_only=True):
+    """An account at a provider, or a server. `kind` is the id of a known provider; None: the table's own name.
+
+    `values` fill the {placeholders} of the known address. `models` are what the server lists itself. `any_model`
+    serves 'NAME/whatever-model' too; None: only while no deployment names this provider. `quirks` replace single
+    quirks of the kind.
+    """
+
+    kind: str | None = None
+    base_url: str | None = None
+    path: Annotated[str, Meta(pattern="^/")] | None = None
+    values: dict[str, str] = {}
+    api_key: Secret | None = None
+    headers: dict[str, str] = {}
+    secret_headers: dict[str, Secret] = {}
+    models: tuple[str, ...] = ()
+    any_model: bool | None = None
+    connect_seconds: Seconds = 5.0
+    first_byte_seconds: Seconds = 300.0
+    idle_seconds: Seconds = 120.0
+    max_connections: Count = 1_000
+    quirks: dict[str, bool | int | float | str | list[str]] = {}
+
+
+class DeploymentSettings(Struct, frozen=True, kw_only=True):
+    """A model at a provider. What is None is taken from the catalog, and stays unknown where that does not know.
+
+    `names` are further names under which callers may ask for the model.
+    """
+
+    provider: str
+    model: str
+    names: tuple[str, ...] = ()
+    price: Price | None = None
+    context_window: Count | None = None
+    max_output_tokens: Count | None = None
+    lacks: frozenset[Need] | None = None
+    quality: Share | None = None
+    ttft_ms: Millis | None = None
+    tokens_per_second: Seconds | None = None
+    clearance: Clearance = ANYTHING
+
+
+class RouteSettings(Struct, frozen=True, kw_only=True):
+    """A name for callers. `ordered` tries the deployments as written; `weights` draw the first one."""
+
+    deployments: Annotated[tuple[str, ...], Meta(min_length=1)]
+    objective: Objective = "balanced"
+    ordered: bool = False
+    weights: dict[str, Millis] = {}
+    strict: bool = False
+
+
+class RetrySettings(Struct, frozen=True, kw_only=True):
+    """Calls for one inference, and how long to wait between them. `budget_ratio`: retries per first call, at most."""
+
+    attempts: Count = 3
+    backoff_ms: Millis = 100.0
+    max_backoff_ms: Millis = 2_000.0
+    budget_ratio: Share = 0.2
+
+
+class BreakerSettings(Struct, frozen=True, kw_only=True):
+    """A deployment is left alone for `open_seconds` after at least `failures` in the window made up `error_rate`."""
+
+    failures: Count = 5
+    error_rate: Share = 0.5
+    window_seconds: Seconds = 30.0
+    open_seconds: Seconds = 15.0
+
+
+class RecordSettings(Struct, frozen=True, kw_only=True):
+    """Reserved for what a record keeps; it has no settings yet, so that any key in it is refused."""
+
+
+class RuleSettings(Struct, frozen=True, kw_only=True):
+    """The simulated answer to a prompt that contains a text (or matches a regular expression)."""
+
+    reply: str
+    contains: str | None = None
+    regex: str | None = None
+
+
+class SimulatedSettings(Struct, frozen=True, kw_only=True):
+    """A simulated provider. Without a rule that fits it says `reply`; `replay` is a file of recorded exchanges.
+
+    `error_rate` of the calls fail with `error_status`; `cut_rate` of the streams break off. `price` is what its
+    deployment asks.
+    """
+
+    name: str
+    seed: int = 0
+    ttft_ms: Millis = 0.0
+    tokens_per_second: Seconds | None = None
+    error_rate: Share = 0.0
+    error_status: Status = 503
+    cut_rate: Share = 0.0
+    reply: str | None = None
+    rules: tuple[RuleSettings, ...] = ()
+    replay: str | None = None
+    price: Price | None = None
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """Everything an operator can set."""
+
+    server: ServerSettings = ServerSettings()
+    data: DataSettings = DataSettings()
+    discovery: DiscoverySettings = DiscoverySettings()
+    providers: dict[str, ProviderSettings] = {}
+    deployments: dict[str, DeploymentSettings] = {}
+    routes: dict[str, RouteSettings] = {}
+    retry: RetrySettings = RetrySettings()
+    breaker: BreakerSettings = BreakerSettings()
+    record: RecordSettings = RecordSettings()
+    simulated: dict[str, SimulatedSettings] = {}

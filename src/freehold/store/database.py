@@ -1,0 +1,144 @@
+"""The database: SQLite by default, PostgreSQL by URL; opened at the newest schema or not at all."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, make_url
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+from freehold.core.errors import StoreFailed
+
+MIGRATIONS = Path(__file__).with_name("migrations")
+BUSY_MS = 10_000
+ADVISORY_LOCK = 0x66726565686F6C64  # "freehold": one process migrates a PostgreSQL database at a time
+
+
+class Database:
+    """A connection pool at the schema of this code. Safe to share among threads; every process opens its own.
+
+    Everything that fails in the database is raised as `StoreFailed`.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self._writer = engine.execution_options(write=True)
+
+    @classmethod
+    def open(cls, where: str | Path) -> "Database":
+        """Open a file of SQLite (a path, or 'sqlite:///path') or a PostgreSQL ('postgresql://user@host/name').
+
+        Missing tables and revisions are applied first, by one process at a time. StoreFailed where it cannot be
+        reached, or was written by a newer Freehold.
+        """
+        url = _url(where)
+        try:
+            engine = create_engine(url, pool_pre_ping=url.get_backend_name() == "postgresql")
+        except ImportError as error:
+            raise StoreFailed("PostgreSQL needs its driver: install freehold[postgres]") from error
+        if engine.dialect.name == "sqlite":
+            _prepare_sqlite(engine)
+        database = cls(engine)
+        try:
+            database._migrate()
+        except BaseException:
+            engine.dispose()
+            raise
+        return database
+
+    @property
+    def name(self) -> str:
+        """Where it is, without a password."""
+        return self.engine.url.render_as_string()
+
+    @contextmanager
+    def read(self) -> Generator[Connection]:
+        """One consistent view, of several statements where there are several."""
+        with self._failing(), self.engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Generator[Connection]:
+        """One transaction, committed at the end unless something was raised.
+
+        On SQLite it is alone from its first statement on; on PostgreSQL lock rows with `with_for_update`.
+        """
+        with self._failing(), self._writer.begin() as connection:
+            yield connection
+
+    def insert(self, table: Table) -> "sqlite.Insert | postgresql.Insert":
+        """An insert of this dialect, which can say what happens on a conflict."""
+        return sqlite.insert(table) if self.engine.dialect.name == "sqlite" else postgresql.insert(table)
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+    @contextmanager
+    def _failing(self) -> Generator[None]:
+        try:
+            yield
+        except SQLAlchemyError as error:
+            cause = getattr(error, "orig", None) or error
+            raise StoreFailed(f"The store {self.name} failed: {str(cause).strip()}") from error
+
+    def _migrate(self) -> None:
+        config = Config()
+        config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+        scripts = ScriptDirectory.from_config(config)
+        known = {script.revision for script in scripts.walk_revisions()}
+        with self.write() as connection:
+            if self.engine.dialect.name == "postgresql":
+                connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({ADVISORY_LOCK})")
+            found = set(MigrationContext.configure(connection).get_current_heads())
+            if unknown := found - known:
+                raise StoreFailed(
+                    f"The store {self.name} was written by a newer Freehold (schema {', '.join(sorted(unknown))}; "
+                    f"this one knows up to {scripts.get_current_head()}). Upgrade Freehold, or open another store."
+                )
+            if found != set(scripts.get_heads()):
+                config.attributes["connection"] = connection
+                command.upgrade(config, "head")
+
+
+def _url(where: str | Path) -> URL:
+    if isinstance(where, Path) or "://" not in where:
+        url = URL.create("sqlite", database=str(where))
+    else:
+        try:
+            url = make_url(where)
+        except (ArgumentError, ValueError):
+            raise StoreFailed("The store's URL cannot be read: write postgresql://user:password@host/name") from None
+    match url.drivername:
+        case "sqlite":
+            if url.database in {None, "", ":memory:"}:
+                raise StoreFailed("SQLite needs a file: write a path, or sqlite:///path")
+            return url
+        case "postgres" | "postgresql" | "postgresql+psycopg":
+            return url.set(drivername="postgresql+psycopg")
+        case other:
+            raise StoreFailed(f"'{other}' is not a store: write a path for SQLite, or postgresql://user@host/name")
+
+
+def _prepare_sqlite(engine: Engine) -> None:
+    """WAL, a patient writer, foreign keys; and transactions that begin where we say, which the driver hides."""
+
+    def connected(connection: Any, _record: object) -> None:
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        cursor.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
+        cursor.execute("PRAGMA journal_mode = WAL")
+        cursor.execute("PRAGMA foreign_keys = ON")
+        cursor.close()
+
+    def begun(connection: Connection) -> None:
+        write = connection.get_execution_options().get("write")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+    event.listen(engine, "connect", connected)
+    event.listen(engine, "begin", begun)

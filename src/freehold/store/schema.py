@@ -1,0 +1,76 @@
+"""The tables of the store. A change here comes with a revision in `migrations/versions`; a test compares the two."""
+
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, Table, Text
+
+metadata = MetaData(naming_convention={"pk": "pk_%(table_name)s", "ix": "ix_%(table_name)s_%(column_0_N_name)s"})
+
+keys = Table(
+    "keys",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("document", Text, nullable=False),  # the whole key as JSON; a new scope needs no new column
+)
+
+generations = Table(
+    "generations",
+    metadata,
+    Column("name", Text, primary_key=True),  # the table that it counts the changes of
+    Column("value", BigInteger, nullable=False),
+)
+
+budgets = Table(
+    "budgets",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("period", BigInteger, primary_key=True, autoincrement=False),  # start, UTC nanoseconds
+    Column("spent", BigInteger, nullable=False),  # nano-dollars, the sum over its leases
+    Column("leased", BigInteger, nullable=False),  # nano-dollars drawn and not yet spent or returned
+)
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("period", BigInteger, primary_key=True, autoincrement=False),
+    Column("node", Text, primary_key=True),
+    Column("spent", BigInteger, nullable=False),  # nano-dollars that this node ever settled in the period
+    Column("leased", BigInteger, nullable=False),
+    Index(None, "node"),
+)
+
+inferences = Table(
+    "inferences",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("at", BigInteger, nullable=False),  # accepted, UTC nanoseconds
+    Column("outcome", Text, nullable=False),
+    Column("route", Text, nullable=False),
+    Column("dialect", Text, nullable=False),
+    Column("deployment", Text),
+    Column("key", Text),
+    Column("team", Text),
+    Column("subject", Text),
+    Column("status", Integer, nullable=False),
+    Column("error", Text),
+    Column("finish", Text),
+    Column("stream", Boolean, nullable=False),
+    Column("calls", Integer, nullable=False),  # attempts at deployments; more than one: there was a fallback
+    Column("input_tokens", BigInteger),
+    Column("output_tokens", BigInteger),
+    Column("cache_read_tokens", BigInteger),
+    Column("cost", BigInteger),  # nano-dollars
+    Column("ttft", BigInteger),  # nanoseconds
+    Column("duration", BigInteger, nullable=False),  # nanoseconds
+    Column("record", Text, nullable=False),  # the record of the ledger, JSON
+    Index(None, "at"),
+    Index(None, "deployment", "at"),
+    Index(None, "route", "at"),
+    Index(None, "key", "at"),
+)
+
+cursors = Table(
+    "cursors",
+    metadata,
+    Column("node", Text, primary_key=True),
+    Column("position", Text, nullable=False),  # how far this node's ledger is in `inferences`
+)
