@@ -39,11 +39,11 @@ static struct {
     int epoll, listener, timer;
     int chunks;
     size_t chunk_bytes;
-    uint64_t interval;
+    uint64_t interval, alarm; /* alarm: what the timer is set to */
     struct buffer small, medium, large, not_found, too_large, stream_head, chunk, stream_end;
     size_t stamp_at; /* where in `chunk` the time goes */
     struct connection *first, *last; /* streams by due time: one interval for all keeps a plain queue in order */
-} server = {.chunks = 100, .chunk_bytes = 0, .interval = 20000000};
+} server = {.chunks = 100, .chunk_bytes = 0, .interval = 20000000, .alarm = UINT64_MAX};
 
 /* ---- answers, made once ---- */
 
@@ -227,7 +227,8 @@ static void continue_stream(struct connection *c) {
 static void send_what_is_due(void) {
     uint64_t now = now_ns();
     while (server.first && server.first->due <= now) continue_stream(server.first);
-    timer_at(server.timer, server.first ? server.first->due : UINT64_MAX);
+    uint64_t next = server.first ? server.first->due : UINT64_MAX;
+    if (next != server.alarm) timer_at(server.timer, server.alarm = next);
 }
 
 /* ---- requests ---- */
@@ -241,7 +242,7 @@ static const char *after_key(const char *data, size_t length, const char *key) {
     if (!value) return NULL;
     for (value += strlen(key); value < end && strchr(" :\t\r\n", *value); value++) {
     }
-    return value;
+    return value < end ? value : NULL;
 }
 
 static bool asks_true(const char *data, size_t length, const char *key) {
@@ -295,7 +296,10 @@ static void refuse(struct connection *c) {
 
 static void answer_requests(struct connection *c) {
     while (!c->streaming && c->in.length) {
-        if (!c->request_size && !measure_request(c)) return refuse(c);
+        if (!c->request_size && !measure_request(c)) {
+            refuse(c);
+            return;
+        }
         if (!c->request_size || c->in.length < c->request_size) return;
         answer_request(c, c->in.data, c->in.data + c->head_size, c->request_size - c->head_size);
         buffer_drop(&c->in, c->request_size);

@@ -135,7 +135,7 @@ async def test_an_ollama_without_models_is_found() -> None:
         {"/v1/models": b'{"data":[{"id":1,"owned_by":"vllm"}]}'},
         {"/v1/models": b'{"object":"error"}', "/": b"Ollama is running"},
         {"/v1/models": b"[" * 5000},
-        {"/v1/models": b" " * 2_000_000 + models(("m", "vllm"))},
+        {"/v1/models": models(("m", "vllm")) + b" " * 2_000_000},
         {},
     ],
 )

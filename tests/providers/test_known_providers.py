@@ -7,7 +7,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from freehold.core.secret import Secret
-from freehold.providers.known import KNOWN, Auth, address, authorization, key
+from freehold.providers.known import KNOWN
+from freehold.providers.provider import Auth, address, authorization, key
 
 DATA = Path(__file__).parents[3] / "shared" / "data" / "catalog" / "providers.json"
 

@@ -205,8 +205,8 @@ def test_an_endpoint_sends_the_key_as_the_provider_wants_it_and_hides_it_otherwi
 def test_an_unknown_name_gets_the_nearest_ones() -> None:
     served = book(OPENAI, OPENROUTER)
 
-    assert served.nearest("gtp-5") == ("gpt-5",)
-    assert served.nearest("openai/gpt5") == ("openai/gpt-5", "openrouter/openai/gpt-5", "gpt-5")
+    assert served.nearest("gtp-5") == ("gpt-5", "gpt-oss")
+    assert served.nearest("openai/gpt5", count=2) == ("openai/gpt-5", "openrouter/openai/gpt-5")
     assert served.nearest("q" * 10_000) == ()
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import make_url
+from sqlalchemy import create_engine, make_url
 
 from freehold.store.database import Database
 
@@ -26,15 +26,14 @@ def empty(kind: str, folder: Path) -> Generator[str]:
     server = os.environ.get(POSTGRES)
     if not server:
         pytest.skip(f"{POSTGRES} is not set")
-    schema = f"freehold_{uuid4().hex}"
-    outside = Database.open(server)
-    with outside.write() as connection:
+    url, schema = make_url(server).set(drivername="postgresql+psycopg"), f"freehold_{uuid4().hex}"
+    outside = create_engine(url)
+    with outside.begin() as connection:
         connection.exec_driver_sql(f"CREATE SCHEMA {schema}")
-    own = make_url(server).update_query_dict({"options": f"-csearch_path={schema}"})
-    yield own.render_as_string(hide_password=False)
-    with outside.write() as connection:
+    yield url.update_query_dict({"options": f"-csearch_path={schema}"}).render_as_string(hide_password=False)
+    with outside.begin() as connection:
         connection.exec_driver_sql(f"DROP SCHEMA {schema} CASCADE")
-    outside.close()
+    outside.dispose()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -72,4 +72,4 @@ class Exchange:
         self.usage: Usage | None = None
         self.cost: int | None = None
         self.warnings: tuple[str, ...] = ()
-        self.limit_headers: list[tuple[bytes, bytes]] = []
+        self.limit_headers: tuple[tuple[str, str], ...] = ()

@@ -35,6 +35,7 @@ class Metrics:
         self._outcomes: dict[tuple[str, str, str], int] = {}
         self._series: dict[tuple[str, str], _Series] = {}
         self._gauges: dict[str, tuple[str, Callable[[], float]]] = {}
+        self.count = 0
         self.unauthenticated = 0
         self.bad_connections = 0
         self._registry = CollectorRegistry()
@@ -45,6 +46,7 @@ class Metrics:
         self._gauges[name] = (help_, read)
 
     def ended(self, inference: Inference) -> None:
+        self.count += 1
         deployment = inference.deployment or ""
         names = (inference.route, deployment)
         series = self._series.get(names)

@@ -7,7 +7,7 @@ Only a budget whose lease is used up waits for the store.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -37,6 +37,7 @@ from freehold.gateway.exchange import Ask, Exchange
 from freehold.gateway.metrics import Metrics
 from freehold.gateway.record import Recorder
 from freehold.gateway.world import Resolved, World
+from freehold.governance.admit import Asked, admit, expected, rates, scopes
 from freehold.governance.budget import Budgets
 from freehold.governance.keys import Keyring
 from freehold.governance.limits import Limits
@@ -73,7 +74,6 @@ class Pipeline:
         random: Callable[[], float],
     ) -> None:
         self.world = world
-        self.keyring = keyring
         self.health = health
         self.metrics = metrics
         self.limits = limits
@@ -88,6 +88,7 @@ class Pipeline:
         self._plans_of: object = None
         self._encoder = msgspec.json.Encoder()
         self._waiting: set[asyncio.Task[None]] = set()
+        self.guard(keyring)
 
     def infer(self, ask: Ask, end: End) -> Relay | None:
         """Serve one request into `end`. Gives the flow control of the running call, or None when it is over."""
@@ -95,7 +96,7 @@ class Pipeline:
         end.begin(exchange)
         recorder = self._recorder(exchange, end)
         try:
-            exchange.key = self.authenticate(ask.credential)
+            exchange.key = self.authenticate(ask.credential, ask.headers)
         except FreeholdError as error:  # nobody we know asked: counted, not recorded
             self.metrics.unauthenticated += 1
             end.end(Outcome("refused", error))
@@ -106,6 +107,7 @@ class Pipeline:
             request = exchange.request = ask.dialect.decode_request(ask.body)
             resolved = self._resolve(exchange, request)
             self._admit(exchange, request)
+            request = exchange.request
             deployments = self._plan(exchange, request, resolved)
             reserved = self._reserve(exchange, request, deployments)
             if reserved:
@@ -134,10 +136,21 @@ class Pipeline:
 
     # who asks
 
-    def authenticate(self, credential: bytes | None) -> Key | None:
-        """The key of a credential; None where the door is open. Unauthenticated says what to do."""
-        if credential is None and not self.world.keys_required and self.keyring.empty:
-            return None
+    def guard(self, keyring: Keyring) -> None:
+        """Use these keys from now on."""
+        self.keyring = keyring
+        self._steps = (scopes(keyring), rates(self.limits))
+
+    def authenticate(self, credential: bytes | None, headers: Mapping[bytes, bytes]) -> Key | None:
+        """The key of a credential; None where the door is open. Unauthenticated says what to do.
+
+        An open door is for programs on this machine: a web page that reaches it through somebody's browser (another
+        origin, or a foreign name that resolves to loopback) is Forbidden.
+        """
+        if self.keyring.open:
+            foreign = foreign_page(headers)
+            if foreign:
+                raise Forbidden(f"Without keys only programs on this machine are served, and this came from {foreign}")
         return self.keyring.authenticate(credential, self._clock())
 
     # what is asked, and may it happen
@@ -156,12 +169,11 @@ class Pipeline:
 
     def _admit(self, exchange: Exchange, request: Request) -> None:
         key = exchange.key
-        if key is None:
-            return
-        self.keyring.check_route(key, exchange.route)
-        tokens = request.prompt_tokens + (request.max_output_tokens or 0)
-        self.limits.take(key, tokens, self._clock())
-        exchange.reserved_tokens = tokens
+        asked = admit(self._steps, Asked(request=request, key=key, at=exchange.at, label=exchange.label))
+        exchange.request, exchange.label = asked.request, asked.label
+        if key is not None:
+            exchange.reserved_tokens = expected(request)
+            exchange.limit_headers = self.limits.headers(key, exchange.at)
 
     # where should it go
 
@@ -220,7 +232,7 @@ class Pipeline:
         key = exchange.key
         if key is None or key.budget is None:
             return True
-        exchange.reservation = self._budgets.reserve(key, dearest(exchange, request, deployments))
+        exchange.reservation = self._budgets.reserve(key, dearest(exchange, request, deployments), exchange.at)
         return exchange.reservation is not None
 
     async def _refill(
@@ -232,10 +244,10 @@ class Pipeline:
         amount = dearest(exchange, request, deployments)
         try:
             while exchange.reservation is None:
-                await asyncio.to_thread(self._budgets.refill, key, amount)
+                await asyncio.to_thread(self._budgets.refill, key, amount, exchange.at)
                 if relay.ended:
                     return
-                exchange.reservation = self._budgets.reserve(key, amount)
+                exchange.reservation = self._budgets.reserve(key, amount, exchange.at)
             self._promise(exchange)
         except FreeholdError as error:
             relay.ended = True
@@ -272,6 +284,20 @@ class Pipeline:
         task = asyncio.get_running_loop().create_task(work)
         self._waiting.add(task)
         task.add_done_callback(self._waiting.discard)
+
+
+_LOOPBACK = (b"localhost", b"127.0.0.1", b"[::1]")
+
+
+def foreign_page(headers: Mapping[bytes, bytes]) -> str | None:
+    """The web origin or host name by which a request came, where that is not this machine."""
+    origin = headers.get(b"origin", b"null" if b"sec-fetch-site" in headers else b"")
+    host = headers.get(b"host", b"localhost")
+    for name in (origin.partition(b"://")[2] or origin, host):
+        bare = name if name.endswith(b"]") else name.rpartition(b":")[0] or name
+        if name and bare.lower() not in _LOOPBACK:
+            return name.decode("latin-1")
+    return None
 
 
 def dearest(exchange: Exchange, request: Request, deployments: Sequence[Deployment]) -> int:

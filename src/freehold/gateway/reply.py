@@ -155,7 +155,7 @@ class HttpReply:
         if exchange.warnings:
             lines.append(b"x-freehold-warnings: " + safe(", ".join(exchange.warnings)))
         if exchange.limit_headers:
-            lines.extend(b"%b: %b" % pair for pair in exchange.limit_headers)
+            lines.extend(f"{name}: {value}".encode() for name, value in exchange.limit_headers)
         if not keep:
             lines.append(b"connection: close")
         lines.append(b"")

@@ -41,14 +41,12 @@ class Retry(Struct, frozen=True, kw_only=True):
 class World(Struct, frozen=True, kw_only=True):
     """Immutable. A request keeps the world in which it began.
 
-    `resolve` gives None for a name that nothing serves; `nearest` suggests names for it. `keys_required`: no request
-    without a key, also before the first key was made.
+    `resolve` gives None for a name that nothing serves; `nearest` suggests names for it; `models` are (name, owner).
     """
 
     settings: str
     resolve: Callable[[str], Resolved | None]
     nearest: Callable[[str], Sequence[str]]
-    models: Sequence[Deployment | str]
+    models: Sequence[tuple[str, str]]
     accounts: Mapping[str, Account]
     retry: Retry
-    keys_required: bool

@@ -19,12 +19,12 @@ import msgspec
 from msgspec import Struct
 
 from freehold.core.errors import StoreFailed
-from freehold.core.inference import Accepted
 from freehold.core.ports import Clock
+from freehold.ledger.book import Found, Resume, Written
 from freehold.ledger.checkpoint import Signer
 from freehold.ledger.entry import CHECKPOINT
-from freehold.ledger.segment import Position, frame
-from freehold.ledger.tiles import Rows, Tree
+from freehold.ledger.segment import frame
+from freehold.ledger.tiles import Rows
 
 _SECOND = 1_000_000_000
 _BREATH = 5e-5  # seconds: hashing holds the interpreter, and a request must not wait for a whole batch of it
@@ -38,63 +38,18 @@ class Pace(Struct, frozen=True, kw_only=True):
     checkpoint_leaves: int = 20_000
 
 
-class Written(Struct, frozen=True, gc=False):
-    """One frame that is in the log: where it ends, and what it accepted, or which leaf it is and whose record."""
-
-    segment: int
-    end: int
-    accepted: Accepted | None = None
-    leaf: bytes = b""
-    closed: str | None = None
-
-
-class Book:
-    """What the frames of a log up to a position add up to: the tree, and the accepted inferences still open."""
-
-    __slots__ = ("_end", "_segment", "open", "tree")
-
-    def __init__(self, tree: Tree, open: dict[str, Accepted], position: Position) -> None:
-        self.tree = tree
-        self.open = open
-        self._segment, self._end = position.segment, position.offset
-
-    @property
-    def position(self) -> Position:
-        return Position(self._segment, self._end)
-
-    def take(self, written: Written) -> None:
-        self._segment, self._end = written.segment, written.end
-        if written.accepted is not None:
-            self.open[written.accepted.id] = written.accepted
-            return
-        self.tree.append(written.leaf)
-        if written.closed is not None:
-            self.open.pop(written.closed, None)
-
-
-class Resume(Struct, frozen=True, kw_only=True):
-    """Where a start goes on: the note of a checkpoint, the position it covers, what was open there, and the length
-    of the file of checkpoints with it."""
-
-    note: bytes
-    position: Position
-    open: tuple[Accepted, ...]
-    notes: int
-
-
 class Notary:
     """Runs from `start` to `stop`. `trouble` says why the journal may accept nothing now, or is None."""
 
-    def __init__(
-        self, home: Path, *, signer: Signer, book: Book, rows: Rows, notes: int, signed: int, clock: Clock, pace: Pace
-    ) -> None:
+    def __init__(self, home: Path, *, signer: Signer, found: Found, rows: Rows, clock: Clock, pace: Pace) -> None:
         self.trouble: str | None = None
+        self.verifier = signer.verifier
         self._home = home
         self._signer = signer
-        self._book = book
+        self._book = found.book
         self._rows = rows
-        self._notes = notes
-        self._signed = signed
+        self._notes = found.notes
+        self._signed = found.signed
         self._clock = clock
         self._pace = pace
         self._signed_at = clock()
@@ -104,6 +59,11 @@ class Notary:
         self._asked: deque[threading.Event] = deque()
         self._stopping = False
         self._unsynced = False
+
+    @property
+    def size(self) -> int:
+        """Leaves so far."""
+        return self._book.tree.size
 
     def start(self, sync: Callable[[], None]) -> None:
         """Begin to follow; `sync` brings to the disk whatever was told before it is called."""

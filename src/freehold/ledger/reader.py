@@ -75,11 +75,13 @@ def leaf(home: Path, before: Position) -> tuple[int, bytes]:
 def walk(home: Path, start: Position = START) -> Iterator[tuple[int, Frame]]:
     """The frames from `start` on, each with the number of its segment."""
     number, offset = start.segment, start.offset
-    while number == 1 or path_of(home, number).exists():
+    if start == START and not path_of(home, number).exists():
+        return
+    while True:
         path = path_of(home, number)
         sealed = path_of(home, number + 1).exists()  # asked before reading: what is sealed does not grow
-        if not sealed and not path.exists():
-            return
+        if not path.exists():
+            raise LedgerDamaged(f"{path} is missing. Restore it from a copy")
         if offset == HEADER_BYTES:
             header_at(path)
         fd = os.open(path, os.O_RDONLY)

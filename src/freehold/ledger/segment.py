@@ -75,9 +75,14 @@ def path_of(home: Path, number: int) -> Path:
     return home / f"{number:08d}.log"
 
 
+def existing(home: Path) -> list[int]:
+    """The segments in a node's folder, oldest first; none where there is no folder."""
+    return sorted(int(p.name[:8]) for p in home.glob("*.log") if _NAME.fullmatch(p.name))
+
+
 def numbers(home: Path) -> list[int]:
     """The segments in a node's folder, oldest first; LedgerDamaged where one is missing."""
-    found = sorted(int(p.name[:8]) for p in home.iterdir() if _NAME.fullmatch(p.name))
+    found = existing(home)
     for expected, number in enumerate(found, start=1):
         if number != expected:
             raise LedgerDamaged(f"Segment {path_of(home, expected)} is missing. Restore it from a copy")

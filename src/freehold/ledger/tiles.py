@@ -92,15 +92,19 @@ class Rows:
 
         With first = 256 * N and count <= 256 this is tile N of the row.
         """
-        if not count:
-            return b""
-        try:
-            data = os.pread(self._fd(level), count * HASH_BYTES, first * HASH_BYTES)
-        except FileNotFoundError:
-            data = b""
+        data = self.at(level, first * HASH_BYTES, count * HASH_BYTES)
         if len(data) != count * HASH_BYTES:
-            raise LedgerDamaged(f"{self.folder / str(level)} ends before hash {first + count}. It is made anew at start")
+            raise LedgerDamaged(
+                f"{self.folder / str(level)} ends before hash {first + count}. It is made anew at start"
+            )
         return data
+
+    def at(self, level: int, offset: int, length: int) -> bytes:
+        """What is there of `length` bytes of a row."""
+        try:
+            return os.pread(self._fd(level), length, offset) if length else b""
+        except FileNotFoundError:
+            return b""
 
     def write(self, level: int, offset: int, hashes: bytes) -> None:
         """Put hashes in their place. OSError as it comes."""

@@ -8,7 +8,8 @@ import msgspec
 from msgspec import Struct
 
 from freehold.core.secret import Secret
-from freehold.providers.known import KNOWN, Provider, address, key
+from freehold.providers.known import KNOWN
+from freehold.providers.provider import Provider, address, key
 
 PORTS = tuple(row.port for row in KNOWN.values() if row.port is not None)
 """Where the engines that run models on one's own machine listen."""

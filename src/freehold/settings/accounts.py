@@ -6,8 +6,8 @@ from urllib.parse import urlsplit
 
 from msgspec.structs import replace
 
-from freehold.providers import known
-from freehold.providers.known import KNOWN, Provider
+from freehold.providers.known import KNOWN
+from freehold.providers.provider import Provider, address, key, placeholders
 from freehold.settings.reading import Reader, nearest, sendable
 from freehold.settings.tables import ProviderSettings
 
@@ -31,12 +31,12 @@ def whole(name: str, table: ProviderSettings, reader: Reader) -> ProviderSetting
     if kind.unreachable:
         reader.problem((*place, "kind"), f"{kind.name} is {kind.unreachable}")
         return table
-    if unused := sorted(table.values.keys() - set(known.placeholders(kind))):
-        hint = nearest(unused[0], known.placeholders(kind))
+    if unused := sorted(table.values.keys() - set(placeholders(kind))):
+        hint = nearest(unused[0], placeholders(kind))
         reader.problem((*place, "values", unused[0]), f"the address of {kind.name} has no such part{hint}")
     api_key = table.api_key
     if api_key is None and table.base_url is None:
-        api_key = known.key(kind, reader.env)
+        api_key = key(kind, reader.env)
         if api_key is None and kind.auth != "optional-bearer":
             reader.problem((*place, "api_key"), f'is missing; write "env:NAME" or set {" or ".join(kind.key_env)}')
     return replace(
@@ -89,7 +89,7 @@ def _address(kind: Provider, table: ProviderSettings, reader: Reader, place: tup
         reader.problem(place, "is missing")
         return None
     try:
-        url = table.base_url or known.address(kind, table.values, reader.env)
+        url = table.base_url or address(kind, table.values, reader.env)
     except ValueError as error:
         reader.problem(place, str(error))
         return None

@@ -5,7 +5,8 @@ from collections.abc import Mapping, Set
 from pathlib import Path
 from typing import cast
 
-from freehold.providers.known import KNOWN, key
+from freehold.providers.known import KNOWN
+from freehold.providers.provider import key
 from freehold.settings.reading import Reader, nearest
 from freehold.settings.tables import RouteSettings, Settings, SimulatedSettings
 

@@ -13,7 +13,8 @@ from msgspec.structs import replace
 from freehold.catalog.offers import Offer, offers
 from freehold.core.money import Price
 from freehold.providers.discovery import Found
-from freehold.providers.known import KNOWN, Provider
+from freehold.providers.known import KNOWN
+from freehold.providers.provider import Provider
 from freehold.settings.accounts import GENERIC
 from freehold.settings.tables import DeploymentSettings, ProviderSettings, Settings
 

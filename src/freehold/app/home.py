@@ -1,0 +1,118 @@
+"""Home: the data folder, and what is kept in it."""
+
+import os
+import time
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from pathlib import Path
+
+import msgspec
+
+from freehold.core.errors import SettingsWrong, StoreFailed
+from freehold.core.inference import Accepted, Inference
+from freehold.governance.budget import period
+from freehold.core.principal import Key
+from freehold.ledger import reader
+from freehold.ledger.journal import Journal
+from freehold.ledger.book import Recovery
+from freehold.ledger.segment import START, Position
+from freehold.settings.snapshot import restore, snapshot
+from freehold.settings.tables import Settings
+from freehold.store.budgets import SqlBudgets
+from freehold.store.database import Database
+from freehold.store.inferences import SqlInferences
+from freehold.store.keys import SqlKeys
+
+NODE = "main"
+BATCH = 2_000
+
+
+class Home:
+    """A data folder: `freehold.sqlite` (unless another database is set), `ledger/`, `settings/` by digest."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.folder = Path(settings.data.folder)
+        self._settings = settings
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreFailed(f"The data folder {self.folder} cannot be made: {error.strerror}") from error
+        url = settings.data.database_url
+        self.database = Database.open(self.folder / "freehold.sqlite" if url is None else url.reveal())
+        self.keys = SqlKeys(self.database)
+        self.budgets = SqlBudgets(self.database)
+        self.inferences = SqlInferences(self.database)
+        self.ledger = self.folder / "ledger"
+
+    def close(self) -> None:
+        self.database.close()
+
+    def open_journal(self) -> tuple[Journal, Recovery]:
+        """The ledger, for writing. Leases that a dead process left are settled from what the ledger says it spent."""
+        journal, recovery = Journal.open(
+            self.ledger, node=NODE, clock=time.time_ns, sync=self._settings.data.durability
+        )
+        self._reconcile()
+        return journal, recovery
+
+    def project(self) -> int:
+        """Bring the tables up to the ledger; the number of entries added."""
+        added = 0
+        for home in reader.homes(self.ledger):
+            after = self.inferences.position(home.name)
+            while True:
+                batch = list(islice(_entries(home, after), BATCH))
+                if not batch:
+                    break
+                after = self.inferences.project(home.name, after, batch)
+                added += len(batch)
+        return added
+
+    def find(self, id_: str) -> Inference | Accepted | None:
+        """An inference by its id: from the tables, else from the ledger itself."""
+        inference = self.inferences.get(id_)
+        if inference is not None:
+            return inference
+        found = (reader.find(home, id_) for home in reader.homes(self.ledger))
+        return next((one[1] for one in found if one is not None), None)
+
+    def remember(self, settings: Settings, digest: str) -> None:
+        """Keep a snapshot of the settings, so that their decisions can be computed again."""
+        path = self.folder / "settings" / f"{digest}.json"
+        if not path.exists():
+            path.parent.mkdir(exist_ok=True)
+            draft = path.with_suffix(f".{os.getpid()}")
+            draft.write_bytes(snapshot(settings))
+            draft.rename(path)
+
+    def recall(self, digest: str) -> Settings:
+        """The settings with this digest; SettingsWrong where they are not kept here."""
+        path = self.folder / "settings" / f"{digest}.json"
+        if not path.exists():
+            raise SettingsWrong(f"The settings {digest[:12]} are missing: {path} does not exist")
+        return restore(path.read_bytes())
+
+    def _reconcile(self) -> None:
+        open_leases = self.budgets.outstanding(NODE)
+        if open_leases:
+            keys = {key.id: key for key in self.keys.all()}
+            self.budgets.reconcile(NODE, _spent(reader.read(self.ledger / NODE), keys))
+
+
+def _spent(entries: Iterator[tuple[Position, object]], keys: Mapping[str, Key]) -> dict[tuple[str, int], int]:
+    """What each key spent in each period of its budget, in nano-dollars."""
+    spent: dict[tuple[str, int], int] = {}
+    for _, entry in entries:
+        if isinstance(entry, Inference) and entry.key is not None and entry.cost:
+            key = keys.get(entry.key)
+            if key is not None and key.budget is not None:
+                start = period(key.budget.period, entry.at)[0]
+                spent[key.id, start] = spent.get((key.id, start), 0) + entry.cost
+    return spent
+
+
+def _entries(home: Path, after: str) -> Iterator[tuple[str, Inference | None]]:
+    start = msgspec.json.decode(after, type=Position) if after else START
+    for position, entry in reader.read(home, start):
+        text = msgspec.json.encode(position).decode()
+        yield text, entry if isinstance(entry, Inference) else None

@@ -1,0 +1,106 @@
+"""The ordinary routes: models, health, metrics. Each declares beside its path who may ask."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from freehold.core.errors import FreeholdError, Forbidden, Internal, UnknownModel, UnknownPath, WrongMethod
+from freehold.dialects.dialect import Dialect
+from freehold.gateway.metrics import Metrics
+from freehold.gateway.pipeline import Pipeline
+
+Permission = Literal["anyone", "key", "admin"]
+"""Who may ask: anyone; a valid key; a key with admin rights. An open door (no key made yet, on loopback) lets all in."""
+
+
+class Page(Struct, frozen=True, kw_only=True):
+    """One ordinary route."""
+
+    path: str
+    permission: Permission
+    answer: Callable[[Request], Awaitable[Response]]
+    methods: tuple[str, ...] = ("GET",)
+
+
+def pages(pipeline: Pipeline, metrics: Metrics, *, started_at: int) -> tuple[Page, ...]:
+    """Every ordinary route of the gateway."""
+
+    async def health(_: Request) -> Response:
+        return Response("ok\n", media_type="text/plain")
+
+    async def ready(_: Request) -> Response:
+        if pipeline.draining:
+            return Response("shutting down\n", status_code=503, media_type="text/plain")
+        return Response("ready\n", media_type="text/plain")
+
+    async def models(_: Request) -> Response:
+        rows = [_model(name, owner, started_at) for name, owner in pipeline.world.models]
+        return _json({"object": "list", "data": rows})
+
+    async def model(request: Request) -> Response:
+        name: str = request.path_params["name"]
+        resolved = pipeline.world.resolve(name)
+        if resolved is None:
+            raise UnknownModel(f"No route, model or deployment is called {name[:200]!r}", param="model")
+        owner = dict(pipeline.world.models).get(name) or resolved.candidates[0].provider
+        return _json(_model(name, owner, started_at))
+
+    async def counted(_: Request) -> Response:
+        return Response(metrics.page(), media_type="text/plain; version=0.0.4")
+
+    return (
+        Page(path="/healthz", permission="anyone", answer=health),
+        Page(path="/readyz", permission="anyone", answer=ready),
+        Page(path="/metrics", permission="admin", answer=counted),
+        Page(path="/v1/models", permission="key", answer=models),
+        Page(path="/v1/models/{name:path}", permission="key", answer=model),
+    )
+
+
+def application(pipeline: Pipeline, every: Sequence[Page], dialect: Dialect, hot: Sequence[str]) -> Starlette:
+    """The ASGI application of all ordinary routes. Errors are told in `dialect`; `hot` paths are named in a 404."""
+    routes = [Route(p.path, _guarded(p, pipeline), methods=list(p.methods)) for p in every]
+    known = ", ".join([*hot, *(p.path for p in every)])
+
+    async def failed(_: Request, error: Exception) -> Response:
+        return _error(error if isinstance(error, FreeholdError) else Internal("Something went wrong here"), dialect)
+
+    async def unserved(request: Request, error: Exception) -> Response:
+        status = error.status_code if isinstance(error, HTTPException) else 500
+        if status == 405:
+            return _error(WrongMethod(f"{request.method} is not possible at {request.url.path}"), dialect)
+        return _error(UnknownPath(f"Nothing is served at {request.url.path[:200]}. There are: {known}"), dialect)
+
+    handlers = {FreeholdError: failed, HTTPException: unserved, Exception: failed}
+    return Starlette(routes=routes, exception_handlers=handlers)
+
+
+def _guarded(page: Page, pipeline: Pipeline) -> Callable[[Request], Awaitable[Response]]:
+    async def guarded(request: Request) -> Response:
+        if page.permission != "anyone":
+            headers = dict(request.headers.raw)
+            key = pipeline.authenticate(headers.get(b"authorization") or headers.get(b"x-api-key"), headers)
+            if page.permission == "admin" and key is not None and not key.admin:
+                raise Forbidden(f"Key '{key.name}' ({key.id}) has no admin rights, which {page.path} needs")
+        return await page.answer(request)
+
+    return guarded
+
+
+def _model(name: str, owner: str, created: int) -> dict[str, object]:
+    return {"id": name, "object": "model", "created": created // 1_000_000_000, "owned_by": owner}
+
+
+def _json(value: object) -> Response:
+    return Response(msgspec.json.encode(value), media_type="application/json")
+
+
+def _error(error: FreeholdError, dialect: Dialect) -> Response:
+    return Response(dialect.encode_error(error), status_code=error.status, media_type="application/json")

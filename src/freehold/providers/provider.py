@@ -1,0 +1,90 @@
+"""A provider as it is known to everyone: where it is, how it wants the key, what it speaks."""
+
+from collections.abc import Iterator, Mapping
+from string import Formatter
+from typing import Literal
+
+from msgspec import Struct
+
+from freehold.core.request import Need
+from freehold.core.secret import Secret
+
+Auth = Literal["bearer", "optional-bearer", "api-key", "x-api-key", "x-goog-api-key", "none"]
+"""How the key is sent: as `Authorization: Bearer`, or as the header of that name."""
+
+SPOKEN = "openai-chat"
+"""The dialect in which providers are called."""
+
+
+class Provider(Struct, frozen=True, kw_only=True):
+    """A known provider. `base_url` may hold {placeholders}, filled from settings or the variables in `values`; it is
+    empty where every installation has its own.
+
+    `key_env` are the variables tried for the key, in that order; `url_env` those that hold the address (without
+    `url_tail`). `dialects` are what the service speaks; only those with `openai-chat` can be called yet. `port` is
+    where an engine listens on its own machine. `jurisdiction` is the operator's, as ISO 3166, where it is certain.
+    `lacks` is what its `openai-chat` endpoint cannot do, whatever the model can. `needs` is what beyond the dialect is
+    missing to call it.
+    """
+
+    id: str
+    name: str
+    base_url: str
+    path: str = "/chat/completions"
+    auth: Auth = "bearer"
+    key_env: tuple[str, ...] = ()
+    url_env: tuple[str, ...] = ()
+    url_tail: str = ""
+    values: dict[str, tuple[str, ...]] = {}
+    dialects: tuple[str, ...] = (SPOKEN,)
+    port: int | None = None
+    jurisdiction: str | None = None
+    lacks: frozenset[Need] = frozenset()
+    headers: dict[str, str] = {}
+    needs: str = ""
+
+    @property
+    def unreachable(self) -> str | None:
+        """Why it cannot be called yet, or None."""
+        if self.needs:
+            return f"not reachable yet: needs {self.needs}"
+        if SPOKEN not in self.dialects:
+            return f"not reachable yet: speaks {', '.join(self.dialects)}"
+        return None
+
+
+def authorization(auth: Auth, key: Secret | None) -> dict[str, str]:
+    """The header that carries the key, name in lower case; none without a key."""
+    if key is None or auth == "none":
+        return {}
+    if auth in ("bearer", "optional-bearer"):
+        return {"authorization": f"Bearer {key.reveal()}"}
+    return {auth: key.reveal()}
+
+
+def key(provider: Provider, env: Mapping[str, str]) -> Secret | None:
+    """The provider's key from the first of its variables that is set."""
+    for name in provider.key_env:
+        if value := env.get(name, "").strip():
+            return Secret(value, source=f"env:{name}")
+    return None
+
+
+def address(provider: Provider, values: Mapping[str, str], env: Mapping[str, str]) -> str:
+    """The provider's base URL with its placeholders filled; ValueError names the first one that nothing fills."""
+    for name in provider.url_env:
+        if url := env.get(name, "").strip().rstrip("/"):
+            return url if url.endswith(provider.url_tail) else url + provider.url_tail
+    filled = dict(values)
+    for field in placeholders(provider):
+        variables = provider.values.get(field, ())
+        value = filled.get(field) or next((env[v] for v in variables if env.get(v)), None)
+        if value is None:
+            ways = " or ".join((f'values = {{ {field} = "..." }}', *variables, *provider.url_env))
+            raise ValueError(f"the address of {provider.name} needs its {field}: set {ways}")
+        filled[field] = value
+    return provider.base_url.format_map(filled)
+
+
+def placeholders(provider: Provider) -> Iterator[str]:
+    return (field for _, field, _, _ in Formatter().parse(provider.base_url) if field)
