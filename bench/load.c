@@ -24,7 +24,7 @@ static const double SECOND = 1e9;
 
 struct connection {
     int fd;
-    bool busy;
+    bool busy, waits_to_write;
     uint64_t started; /* when its request was sent, or due */
     size_t unsent;    /* bytes of the request that the socket has not taken yet */
     struct answer answer;
@@ -54,8 +54,8 @@ static struct {
     struct connection *connections, *idle;
     int opened;
     long started, finished; /* requests since the start */
-    uint64_t begun, window, ended, next_due;
-    bool counting, stopped;
+    uint64_t begun, window, ended;
+    bool counting;
     double cpu_before;
 } run;
 
@@ -107,7 +107,7 @@ static void open_window(uint64_t now) {
 /* ---- connections ---- */
 
 static void watch(struct connection *c, int operation) {
-    struct epoll_event event = {.events = EPOLLIN | (c->unsent ? EPOLLOUT : 0), .data.ptr = c};
+    struct epoll_event event = {.events = EPOLLIN | (c->waits_to_write ? EPOLLOUT : 0), .data.ptr = c};
     if (epoll_ctl(run.epoll, operation, c->fd, &event)) die("epoll_ctl");
 }
 
@@ -115,14 +115,16 @@ static void open_connection(struct connection *c) {
     c->fd = connect_to(options.port);
     if (c->fd < 0) die("connect");
     c->unsent = 0;
+    c->waits_to_write = false;
     watch(c, EPOLL_CTL_ADD);
 }
 
 static void send_more(struct connection *c) {
-    bool waited = c->unsent < run.request.length;
     ssize_t sent = send(c->fd, run.request.data + run.request.length - c->unsent, c->unsent, MSG_NOSIGNAL);
     if (sent > 0) c->unsent -= (size_t)sent;
-    if (waited || c->unsent) watch(c, EPOLL_CTL_MOD);
+    if (c->waits_to_write == (c->unsent > 0)) return;
+    c->waits_to_write = !c->waits_to_write;
+    watch(c, EPOLL_CTL_MOD);
 }
 
 static void start(struct connection *c, uint64_t due) {
@@ -135,7 +137,7 @@ static void start(struct connection *c, uint64_t due) {
 }
 
 static bool may_start(void) {
-    return !run.stopped && (!options.requests || run.started < options.requests);
+    return !options.requests || run.started < options.requests;
 }
 
 static void rest(struct connection *c) {
@@ -214,7 +216,8 @@ static void hear(struct connection *c) {
         lost(c);
         return;
     }
-    answer_feed(&c->answer, data, (size_t)got, on_event, NULL);
+    bool too_much = answer_feed(&c->answer, data, (size_t)got, on_event, NULL) < (size_t)got;
+    if (too_much) c->answer.part = BROKEN;
     if (c->answer.part == WHOLE || c->answer.part == BROKEN) finish(c);
 }
 
@@ -279,4 +282,126 @@ static void work(void) {
         }
     }
     run.ended = now_ns();
+}
+
+/* ---- the result ---- */
+
+static void print_quantiles(const char *name, struct samples *samples) {
+    static const struct {
+        const char *name;
+        double share;
+    } QUANTILES[] = {{"p50", 0.5}, {"p90", 0.9}, {"p99", 0.99}, {"p999", 0.999}, {"max", 1}};
+    printf("\"%s\":", name);
+    if (!samples->count) {
+        printf("null,");
+        return;
+    }
+    qsort(samples->values, samples->count, sizeof *samples->values, ascending);
+    for (size_t i = 0; i < sizeof QUANTILES / sizeof *QUANTILES; i++) {
+        size_t at = (size_t)(QUANTILES[i].share * (double)(samples->count - 1));
+        printf("%c\"%s\":%.1f", i ? ',' : '{', QUANTILES[i].name, (double)samples->values[at] / 1e3);
+    }
+    printf("},");
+}
+
+static void print_text(const char *name, const char *text, size_t length) {
+    printf("\"%s\":\"", name);
+    for (size_t i = 0; i < length; i++) {
+        unsigned char c = (unsigned char)text[i];
+        if (c < ' ' || c > '~') putchar(' ');
+        else if (c == '"' || c == '\\') printf("\\%c", c);
+        else putchar(c);
+    }
+    printf("\"");
+}
+
+static void print_result(void) {
+    double seconds = (double)(run.ended - run.window) / SECOND;
+    double cpu = options.watched ? cpu_seconds(options.watched) - run.cpu_before : 0;
+    printf("{\"seconds\":%.6f,\"requests\":%ld,\"bytes\":%llu,\"chunks\":%llu,\"cpu_seconds\":%.2f,", seconds,
+           result.requests, (unsigned long long)result.bytes, (unsigned long long)result.chunks, cpu);
+    print_quantiles("latency_us", &result.latency);
+    print_quantiles("chunk_delay_us", &result.delay);
+    printf("\"errors\":{\"status\":%ld,\"incomplete\":%ld,\"closed\":%ld},\"first_bad_status\":%d,", result.bad_status,
+           result.incomplete, result.closed, result.first_bad_status);
+    print_text("first_bad_body", result.first_bad_body, result.first_bad_length);
+    printf("}\n");
+}
+
+/* ---- the start ---- */
+
+static void read_options(int count, char **words) {
+    static const struct option OPTIONS[] = {{"port", required_argument, 0, 'p'},
+                                            {"path", required_argument, 0, 'P'},
+                                            {"body", required_argument, 0, 'b'},
+                                            {"header", required_argument, 0, 'H'},
+                                            {"connections", required_argument, 0, 'c'},
+                                            {"seconds", required_argument, 0, 's'},
+                                            {"settle", required_argument, 0, 'w'},
+                                            {"ramp", required_argument, 0, 'a'},
+                                            {"requests", required_argument, 0, 'n'},
+                                            {"rate", required_argument, 0, 'r'},
+                                            {"events", required_argument, 0, 'e'},
+                                            {"least-body", required_argument, 0, 'l'},
+                                            {"expect", required_argument, 0, 'x'},
+                                            {"watch", required_argument, 0, 'W'},
+                                            {0}};
+    for (int option; (option = getopt_long(count, words, "H:", OPTIONS, NULL)) != -1;) {
+        switch (option) {
+        case 'p': options.port = (uint16_t)atoi(optarg); break;
+        case 'P': options.path = optarg; break;
+        case 'b': options.body_file = optarg; break;
+        case 'H': buffer_print(&options.headers, "%s\r\n", optarg); break;
+        case 'c': options.connections = atoi(optarg); break;
+        case 's': options.seconds = atof(optarg); break;
+        case 'w': options.settle = atof(optarg); break;
+        case 'a': options.ramp = atof(optarg); break;
+        case 'n': options.requests = atol(optarg); break;
+        case 'r': options.rate = atof(optarg); break;
+        case 'e': options.events = atoi(optarg); break;
+        case 'l': options.least_body = strtoull(optarg, NULL, 10); break;
+        case 'x': options.expect = optarg; break;
+        case 'W': options.watched = atoi(optarg); break;
+        default: exit(2);
+        }
+    }
+}
+
+static void read_file(struct buffer *into, const char *path) {
+    int fd = open(path, O_RDONLY);
+    if (fd < 0) die(path);
+    for (ssize_t got = 1; got > 0; into->length += (size_t)got) {
+        buffer_reserve(into, READ_SIZE);
+        got = read(fd, into->data + into->length, READ_SIZE);
+        if (got < 0) die(path);
+    }
+    close(fd);
+}
+
+static void make_request(void) {
+    struct buffer body = {0};
+    read_file(&body, options.body_file);
+    buffer_print(&run.request, "POST %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nContent-Type: application/json\r\n",
+                 options.path, options.port);
+    buffer_append(&run.request, options.headers.data, options.headers.length);
+    buffer_print(&run.request, "Content-Length: %zu\r\n\r\n", body.length);
+    buffer_append(&run.request, body.data, body.length);
+    buffer_free(&body);
+}
+
+int main(int count, char **words) {
+    read_options(count, words);
+    if (!options.port || !options.body_file || options.connections < 1) {
+        fprintf(stderr, "load --port PORT --body FILE [--connections N] [--seconds S | --requests N] ...\n");
+        return 2;
+    }
+    make_request();
+    run.connections = calloc((size_t)options.connections, sizeof *run.connections);
+    run.epoll = epoll_create1(EPOLL_CLOEXEC);
+    run.timer = timer_new();
+    struct epoll_event timer = {.events = EPOLLIN, .data.ptr = NULL};
+    if (!run.connections || epoll_ctl(run.epoll, EPOLL_CTL_ADD, run.timer, &timer)) die("start");
+    work();
+    print_result();
+    return 0;
 }

@@ -178,6 +178,13 @@ def test_a_simulated_provider_is_a_deployment_with_its_own_price_and_speed() -> 
     assert served.target("toy/other") is None
 
 
+def test_a_simulated_provider_that_knows_answers_is_as_good_as_its_skill(tmp_path: Path) -> None:
+    (tmp_path / "answers.jsonl").write_text("")
+    served = book(simulated={"toy": {"answers": str(tmp_path / "answers.jsonl"), "skill": 0.8}, "echo": {}})
+
+    assert {d.id: d.quality for d in served.deployments.values()} == {"toy/simulated": 0.8, "echo/simulated": None}
+
+
 def test_an_endpoint_sends_the_key_as_the_provider_wants_it_and_hides_it_otherwise() -> None:
     served = book(
         providers={

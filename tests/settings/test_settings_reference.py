@@ -10,6 +10,7 @@ from msgspec import NODEFAULT, Struct
 from msgspec.structs import fields
 
 from freehold.core.label import Clearance, Sensitivity
+from freehold.providers.simulated.simulation import Rule, ToolUse
 from freehold.settings import tables
 from freehold.settings.load import load
 
@@ -27,7 +28,8 @@ SECTIONS: dict[str, type[Struct]] = {
     "[breaker]": tables.BreakerSettings,
     "[record]": tables.RecordSettings,
     "[simulated.NAME]": tables.SimulatedSettings,
-    "[[simulated.NAME.rules]]": tables.RuleSettings,
+    "[[simulated.NAME.rules]]": Rule,
+    "[[simulated.NAME.rules.tool_calls]]": ToolUse,
 }
 
 
@@ -64,7 +66,7 @@ def test_the_reference_lists_every_setting_of_a_table_with_its_default(section: 
             known[field.name] = shown(cast(object, field.default))
         elif field.default_factory is not NODEFAULT:
             known[field.name] = shown(cast(object, field.default_factory()))
-        elif field.name != "name":
+        elif field.name != "name" or section.startswith("[["):
             known[field.name] = "required"
     assert listed == known
 

@@ -18,6 +18,7 @@ from freehold.core.ids import RandomIds
 from freehold.core.ports import Upstream
 from freehold.dialects.dialect import Dialect
 from freehold.dialects.openai_chat.dialect import OPENAI_CHAT
+from freehold.dialects.quirks import Quirks
 from freehold.gateway.http import Connection, Door, DoorLimits
 from freehold.gateway.metrics import Metrics
 from freehold.gateway.pages import application, pages
@@ -167,7 +168,7 @@ class Gateway:
                 path=endpoint.path,
                 headers=(("content-type", "application/json"), *endpoint.headers()),
                 dialect=OPENAI_CHAT,
-                quirks=endpoint.quirks,
+                quirks=endpoint.provider.quirks,
             )
         for name, simulated in book.settings.simulated.items():
             accounts[name] = Account(
@@ -176,7 +177,7 @@ class Gateway:
                 path="/v1/chat/completions",
                 headers=(),
                 dialect=OPENAI_CHAT,
-                quirks=OPENAI_CHAT.quirks,
+                quirks=Quirks(),
             )
         self._upstreams = [account.upstream for account in accounts.values()]
         retry = book.settings.retry

@@ -6,7 +6,8 @@ from msgspec import Struct
 
 from freehold.core.deployment import Deployment
 from freehold.core.ports import SendHeaders, Upstream
-from freehold.dialects.dialect import Dialect, Quirks
+from freehold.dialects.dialect import Dialect
+from freehold.dialects.quirks import Quirks
 from freehold.routing.plan import Rule
 
 

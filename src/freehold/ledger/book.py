@@ -79,7 +79,7 @@ class Recovery(Struct, frozen=True, kw_only=True):
         ]
         if self.closed:
             said.append(f"closed {len(self.closed)} inferences as unknown")
-        if self.rebuilt and self.replayed:
+        if self.rebuilt:
             said.append(f"rebuilt the tree from {self.replayed} frames")
         return "; ".join(said)
 

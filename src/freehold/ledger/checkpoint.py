@@ -71,8 +71,8 @@ class Verifier(Struct, frozen=True, kw_only=True):
     def __str__(self) -> str:
         return f"{self.name}+{self.id().hex()}+{b64encode(_ED25519 + self.public).decode()}"
 
-    def open(self, note: bytes) -> Checkpoint:
-        """The checkpoint in a signed note; ValueError unless this key signed it and it is well formed."""
+    def text(self, note: bytes) -> str:
+        """The text of a signed note; ValueError unless this key signed it."""
         text, signatures = _split(note)
         mine = [s for name, id_, s in signatures if name == self.name and id_ == self.id()]
         if not mine:
@@ -82,7 +82,11 @@ class Verifier(Struct, frozen=True, kw_only=True):
                 Ed25519PublicKey.from_public_bytes(self.public).verify(signature, text.encode())
             except InvalidSignature:
                 raise ValueError(f"The signature by {self.name} does not fit the note") from None
-        checkpoint = _parse(text)
+        return text
+
+    def open(self, note: bytes) -> Checkpoint:
+        """The checkpoint in a signed note; ValueError unless this key signed it and it is of this key's log."""
+        checkpoint = _parse(self.text(note))
         if checkpoint.origin != self.name:
             raise ValueError(f"The note is of log {checkpoint.origin!r}, the key of {self.name!r}")
         return checkpoint
@@ -100,12 +104,15 @@ class Signer:
     def __repr__(self) -> str:
         return f"Signer({self.verifier.name})"
 
-    def sign(self, *, size: int, root: bytes) -> bytes:
-        """The signed note of a checkpoint."""
+    def sign(self, text: str) -> bytes:
+        """The signed note with a text, which ends in a newline."""
         name = self.verifier.name
-        text = Checkpoint(origin=name, size=size, root=root).text()
         signature = b64encode(self.verifier.id() + self._private.sign(text.encode())).decode()
         return f"{text}\n{_DASH}{name} {signature}\n".encode()
+
+    def checkpoint(self, *, size: int, root: bytes) -> bytes:
+        """The signed note of a checkpoint of this key's log."""
+        return self.sign(Checkpoint(origin=self.verifier.name, size=size, root=root).text())
 
     def line(self) -> str:
         """The private key in the `PRIVATE+KEY+name+id+base64` form of Go's note package."""

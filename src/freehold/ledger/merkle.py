@@ -104,7 +104,7 @@ def consistency(old: int, new: int, nodes: Nodes) -> list[bytes]:
 
 def included(*, leaf: bytes, index: int, size: int, path: Sequence[bytes], root: bytes) -> bool:
     """Whether `path` proves that the leaf with hash `leaf` is number `index` of the tree of `size` with `root`."""
-    if not 0 <= index < size:
+    if not 0 <= index < size or any(len(h) != HASH_BYTES for h in (leaf, *path)):
         return False
     number, last, seen = index, size - 1, leaf
     for sibling in path:
@@ -124,7 +124,7 @@ def consistent(*, old: int, new: int, proof: Sequence[bytes], old_root: bytes, n
     """Whether `proof` shows that the tree of `new` leaves starts with the tree of `old` leaves."""
     if old == new:
         return not proof and compare_digest(old_root, new_root)
-    if not 0 < old < new or not proof:
+    if not 0 < old < new or not proof or any(len(h) != HASH_BYTES for h in proof):
         return False
     path = list(proof) if old & (old - 1) else [old_root, *proof]
     number, last = old - 1, new - 1

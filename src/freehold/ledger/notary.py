@@ -168,8 +168,8 @@ class Notary:
 
     def _sign(self) -> None:
         """Sign the tree as it is. Each step may be repeated, and a start goes on from what the last one left."""
-        tree, book = self._book.tree, self._book
-        note = self._signer.sign(size=tree.size, root=tree.root())
+        at, tree, book = self._clock(), self._book.tree, self._book
+        note = self._signer.checkpoint(size=tree.size, root=tree.root())
         self._rows.sync()
         framed = frame(CHECKPOINT, note)
         with open(self._home / "checkpoints", "r+b") as file:
@@ -181,7 +181,7 @@ class Notary:
         resume = Resume(note=note, position=book.position, open=tuple(book.open.values()), notes=notes)
         replace(self._home / "checkpoint", note)
         replace(self._home / "resume", msgspec.json.encode(resume))
-        self._notes, self._signed, self._signed_at = notes, tree.size, self._clock()
+        self._notes, self._signed, self._signed_at = notes, tree.size, at
 
 
 def replace(path: Path, data: bytes) -> None:

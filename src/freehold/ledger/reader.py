@@ -78,29 +78,34 @@ def walk(home: Path, start: Position = START) -> Iterator[tuple[int, Frame]]:
     if start == START and not path_of(home, number).exists():
         return
     while True:
-        path = path_of(home, number)
-        sealed = path_of(home, number + 1).exists()  # asked before reading: what is sealed does not grow
-        if not path.exists():
-            raise LedgerDamaged(f"{path} is missing. Restore it from a copy")
-        if offset == HEADER_BYTES:
-            header_at(path)
+        path, after = path_of(home, number), path_of(home, number + 1)
+        sealed = after.exists()  # asked before reading: what is sealed does not grow
+        _reaches(path, offset)
         fd = os.open(path, os.O_RDONLY)
         try:
-            if offset > os.fstat(fd).st_size:
-                raise LedgerDamaged(f"{path} ends before offset {offset}, which was there. Restore it from a copy")
             for frame in frames(fd, offset):
                 yield number, frame
                 offset = frame.end
             left = rest(fd, offset)
         finally:
             os.close(fd)
-        if left.state == "damaged" and left.next == offset:
-            continue  # the writer was faster than this reader: there is more
-        if left.state == "damaged" or (left.state == "torn" and sealed):
+        if (left.state == "damaged" and left.next > offset) or (left.state == "torn" and sealed):
             raise damage(path, offset)
-        if not sealed:
+        if sealed and left.state == "clean":
+            number, offset = number + 1, HEADER_BYTES
+        elif left.state != "damaged" and not after.exists():
             return
-        number, offset = number + 1, HEADER_BYTES
+        # else the writer was faster than this reader: there is more
+
+
+def _reaches(path: Path, offset: int) -> None:
+    """LedgerDamaged unless the segment is there, has its header and is at least `offset` bytes long."""
+    if not path.exists():
+        raise LedgerDamaged(f"{path} is missing. Restore it from a copy")
+    if offset == HEADER_BYTES:
+        header_at(path)
+    if path.stat().st_size < offset:
+        raise LedgerDamaged(f"{path} ends before offset {offset}, which was there. Restore it from a copy")
 
 
 def damage(path: Path, offset: int) -> LedgerDamaged:

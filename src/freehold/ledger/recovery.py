@@ -52,7 +52,7 @@ def recover(home: Path, rows: Rows, verifier: Verifier) -> Found:
         torn=torn,
         closed=tuple(accepted.id for accepted in unclosed),
         replayed=replayed,
-        rebuilt=resume is None,
+        rebuilt=resume is None and bool(signed),
         size=book.tree.size,
     )
     return Found(book=book, unclosed=unclosed, notes=notes, signed=newest, recovery=recovery)

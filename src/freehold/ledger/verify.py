@@ -139,7 +139,9 @@ class _Audit:
                 if left.next != offset:
                     damaged = left.data[: left.next - offset] if left.state == "damaged" else left.data
                     id_ = _ID.search(damaged)
-                    self.broken(f"{len(damaged)} bytes are damaged", path.name, offset, id_ and id_[1].decode(errors="replace"))
+                    self.broken(
+                        f"{len(damaged)} bytes are damaged", path.name, offset, id_ and id_[1].decode(errors="replace")
+                    )
                 if left.state == "torn":
                     return
                 offset = left.next

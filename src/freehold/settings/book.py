@@ -8,8 +8,8 @@ from msgspec import Struct
 
 from freehold.core.deployment import Deployment, Route
 from freehold.core.secret import Secret
+from freehold.providers.connection import PoolLimits
 from freehold.providers.known import KNOWN
-from freehold.providers.pool import PoolLimits
 from freehold.providers.provider import Provider, authorization
 from freehold.settings.accounts import GENERIC
 from freehold.settings.snapshot import digest

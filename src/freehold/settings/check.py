@@ -68,13 +68,16 @@ def _simulated(name: str, simulated: SimulatedSettings, reader: Reader) -> None:
         here = (*place, "rules", f"[{at}]")
         if (rule.contains is None) == (rule.regex is None):
             reader.problem(here, "needs either contains or regex")
+        if rule.reply is None and not rule.tool_calls and rule.fault is None:
+            reader.problem(here, "needs a reply, tool_calls or a fault")
         if rule.regex is not None:
             try:
                 re.compile(rule.regex)
             except re.error as error:
                 reader.problem((*here, "regex"), f"is not a regular expression: {error}")
-    if simulated.replay is not None and not Path(simulated.replay).is_file():
-        reader.problem((*place, "replay"), f"there is no file {simulated.replay}")
+    for setting, path in (("answers", simulated.answers), ("replay", simulated.replay)):
+        if path is not None and not Path(path).is_file():
+            reader.problem((*place, setting), f"there is no file {path}")
 
 
 def _route(name: str, route: RouteSettings, deployments: Set[str], providers: Set[str], reader: Reader) -> None:

@@ -96,6 +96,7 @@ def _simulated(d: DeploymentSettings, settings: Settings) -> DeploymentSettings:
     return replace(
         d,
         price=model.price if d.price is None else d.price,
+        quality=model.skill if d.quality is None and model.answers is not None else d.quality,
         ttft_ms=model.ttft_ms if d.ttft_ms is None else d.ttft_ms,
         tokens_per_second=d.tokens_per_second or model.tokens_per_second,
         lacks=frozenset() if d.lacks is None else d.lacks,

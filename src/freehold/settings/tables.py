@@ -9,13 +9,10 @@ from freehold.core.label import ANYTHING, Clearance
 from freehold.core.money import Price
 from freehold.core.request import Need
 from freehold.core.secret import Secret
+from freehold.providers.simulated.simulation import Millis, Seconds, Share, Simulation
 
-Seconds = Annotated[float, Meta(gt=0)]
-Millis = Annotated[float, Meta(ge=0)]
-Share = Annotated[float, Meta(ge=0, le=1)]
 Count = Annotated[int, Meta(ge=1)]
 Port = Annotated[int, Meta(ge=0, le=65535)]
-Status = Annotated[int, Meta(ge=400, le=599)]
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -127,31 +124,9 @@ class RecordSettings(Struct, frozen=True, kw_only=True):
     """Reserved for what a record keeps; it has no settings yet, so that any key in it is refused."""
 
 
-class RuleSettings(Struct, frozen=True, kw_only=True):
-    """The simulated answer to a prompt that contains a text (or matches a regular expression)."""
+class SimulatedSettings(Simulation, frozen=True, kw_only=True):
+    """A simulated provider, and the `price` that its deployment asks."""
 
-    reply: str
-    contains: str | None = None
-    regex: str | None = None
-
-
-class SimulatedSettings(Struct, frozen=True, kw_only=True):
-    """A simulated provider. Without a rule that fits it says `reply`; `replay` is a file of recorded exchanges.
-
-    `error_rate` of the calls fail with `error_status`; `cut_rate` of the streams break off. `price` is what its
-    deployment asks.
-    """
-
-    name: str
-    seed: int = 0
-    ttft_ms: Millis = 0.0
-    tokens_per_second: Seconds | None = None
-    error_rate: Share = 0.0
-    error_status: Status = 503
-    cut_rate: Share = 0.0
-    reply: str | None = None
-    rules: tuple[RuleSettings, ...] = ()
-    replay: str | None = None
     price: Price | None = None
 
 

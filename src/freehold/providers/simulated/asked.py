@@ -50,10 +50,10 @@ class Tool(Struct, frozen=True):
     function: Function | None = None
 
 
-class Named(Struct, frozen=True):
-    """`tool_choice` as an object: call this function."""
+class Choice(Struct, frozen=True):
+    """`tool_choice` as an object: call this function. Its other kinds are taken as `auto`."""
 
-    function: Called
+    function: Called | None = None
 
 
 class Shape(Struct, frozen=True):
@@ -78,7 +78,7 @@ class Asked(Struct, frozen=True, kw_only=True):
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     tools: list[Tool] | None = None
-    tool_choice: Literal["none", "auto", "required"] | Named | None = None
+    tool_choice: Literal["none", "auto", "required"] | Choice | None = None
     parallel_tool_calls: bool | None = None
     response_format: Format | None = None
     n: Annotated[int, Meta(ge=1, le=128)] | None = None
@@ -107,6 +107,12 @@ class Asked(Struct, frozen=True, kw_only=True):
         return {t.function.name: t.function for t in self.tools or () if t.function is not None}
 
     @property
+    def named(self) -> str | None:
+        """The one function that the caller insists on."""
+        choice = self.tool_choice
+        return choice.function.name if isinstance(choice, Choice) and choice.function is not None else None
+
+    @property
     def limit(self) -> int | None:
         """Tokens of output at most."""
         return self.max_completion_tokens or self.max_tokens
@@ -124,9 +130,8 @@ def read(body: bytes) -> Asked:
         raise InvalidRequest(text, param=field.strip(".'") or None) from None
     except (msgspec.DecodeError, RecursionError) as error:
         raise InvalidRequest(f"The body of the request is not JSON: {error}") from None
-    if isinstance(asked.tool_choice, Named) and asked.tool_choice.function.name not in asked.functions:
-        name = asked.tool_choice.function.name
-        raise InvalidRequest(f"tool_choice names '{name}', which is not among the tools", param="tool_choice")
+    if asked.named is not None and asked.named not in asked.functions:
+        raise InvalidRequest(f"tool_choice names '{asked.named}', which is not among the tools", param="tool_choice")
     return asked
 
 

@@ -75,9 +75,9 @@ class _Maker:
 
     def _target(self, ref: str) -> Schema:
         found: Any = self._root
-        for step in ref.lstrip("#").strip("/").split("/") if ref.strip("#/") else ():
-            step = step.replace("~1", "/").replace("~0", "~")
-            found = cast(Schema, found).get(step) if isinstance(found, Mapping) else None
+        for step in ref.lstrip("#/").split("/") if ref != "#" else ():
+            key = step.replace("~1", "/").replace("~0", "~")  # RFC 6901 section 4
+            found = cast(Schema, found).get(key) if isinstance(found, Mapping) else None
         return cast(Schema, found) if isinstance(found, Mapping) else {}
 
     def _object(self, schema: Schema, depth: int) -> dict[str, Any]:

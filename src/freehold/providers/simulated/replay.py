@@ -4,12 +4,12 @@ A recording is a JSONL file; each row has `request.body` (the JSON that was sent
 `headers` and one of `body` (JSON), `text` (as it came), `events` (a list) or `events_jsonl` (one event JSON a line).
 """
 
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 from msgspec import Raw, Struct
 
-from freehold.core.errors import SettingsWrong
+from freehold.providers.simulated.rows import rows
 from freehold.providers.simulated.script import Script
 from freehold.providers.simulated.wire import DONE, EVENTS, JSON
 
@@ -45,16 +45,8 @@ class Replay:
         self._by_body: dict[bytes, list[Script]] = {}
         self._by_model: dict[str, list[Script]] = {}
         self._turns: dict[str, int] = {}
-        decoder = msgspec.json.Decoder(_Row)
-        try:
-            with open(path, "rb") as file:
-                for number, line in enumerate(file, 1):
-                    if line.strip():
-                        self._add(decoder.decode(line))
-        except OSError as error:
-            raise SettingsWrong(f"The recording {path} cannot be read: {error.strerror or error}") from None
-        except msgspec.DecodeError as error:
-            raise SettingsWrong(f"{path}, line {number}: not a recorded exchange: {error}") from None
+        for row in rows(path, _Row):
+            self._add(row)
 
     def _add(self, row: _Row) -> None:
         script = _script(row.response)
@@ -64,8 +56,7 @@ class Replay:
         names = {row.model}
         if body is not None:
             self._by_body.setdefault(_normal(body), []).append(script)
-            if isinstance(body, dict):
-                names.add(str(body.get("model", "")))  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
+            names.add(_model(body))
         for name in names - {""}:
             self._by_model.setdefault(name, []).append(script)
 
@@ -78,20 +69,24 @@ class Replay:
             asked = msgspec.json.decode(body)
         except (msgspec.DecodeError, RecursionError):
             return None
-        if rows := self._by_body.get(_normal(asked)):
-            return rows[seen % len(rows)]
-        model = str(asked.get("model")) if isinstance(asked, dict) else ""  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
-        rows = self._by_model.get(model)
-        if not rows:
+        if same := self._by_body.get(_normal(asked)):
+            return same[seen % len(same)]
+        model = _model(asked)
+        scripts = self._by_model.get(model)
+        if not scripts:
             return None
         turn = self._turns.get(model, 0)
         self._turns[model] = turn + 1
-        return rows[turn % len(rows)]
+        return scripts[turn % len(scripts)]
 
 
 def _normal(body: object) -> bytes:
     """JSON in one form: equal values, equal bytes."""
     return msgspec.json.encode(body, order="sorted")
+
+
+def _model(body: object) -> str:
+    return str(cast(dict[str, object], body).get("model", "")) if isinstance(body, dict) else ""
 
 
 def _script(response: _Response) -> Script | None:

@@ -7,10 +7,10 @@ from typing import Any, cast
 import msgspec
 from msgspec import Struct
 
-from freehold.core.errors import SettingsWrong
-from freehold.providers.simulated.asked import CHARACTERS, Asked, Function, Named, tokens
+from freehold.providers.simulated.asked import CHARACTERS, Asked, Function, tokens
 from freehold.providers.simulated.dice import Dice
 from freehold.providers.simulated.instance import instance
+from freehold.providers.simulated.rows import rows
 from freehold.providers.simulated.simulation import Fault, Rule, Simulation, ToolUse
 
 ECHO = 500
@@ -54,8 +54,8 @@ class Answers:
     Of two providers with the same seed the more skilled one is right wherever the other is.
     """
 
-    def __init__(self, rows: Sequence[tuple[str, str]], *, skill: float, seed: int) -> None:
-        self._replies = {text.strip(): reply for text, reply in rows}
+    def __init__(self, known: Sequence[tuple[str, str]], *, skill: float, seed: int) -> None:
+        self._replies = {text.strip(): reply for text, reply in known}
         self._texts = sorted(self._replies, key=len, reverse=True)
         self._all = list(dict.fromkeys(self._replies.values()))
         self._skill = skill
@@ -64,19 +64,7 @@ class Answers:
     @classmethod
     def load(cls, path: str, *, skill: float, seed: int) -> "Answers":
         """The rows of a JSONL file, `{"text": ..., "reply": ...}` each; SettingsWrong names the row that is not one."""
-        rows: list[tuple[str, str]] = []
-        decoder = msgspec.json.Decoder(_Known)
-        try:
-            with open(path, "rb") as file:
-                for number, line in enumerate(file, 1):
-                    if line.strip():
-                        row = decoder.decode(line)
-                        rows.append((row.text, row.said))
-        except OSError as error:
-            raise SettingsWrong(f"The known answers {path} cannot be read: {error.strerror or error}") from None
-        except msgspec.DecodeError as error:
-            raise SettingsWrong(f"{path}, line {number}: not a row of text and reply: {error}") from None
-        return cls(rows, skill=skill, seed=seed)
+        return cls([(row.text, row.said) for row in rows(path, _Known)], skill=skill, seed=seed)
 
     def reply(self, prompt: str) -> str | None:
         """What is said to a prompt that is or contains a known text; None where none is known."""
@@ -149,14 +137,12 @@ def _calls(asked: Asked, rule: Rule | None, match: re.Match[str] | None, dice: D
     """The tools to call now: those of the rule, else those that the caller insists on, else those that the prompt
     names. After their results only a caller that insists gets calls again."""
     offered, choice = asked.functions, asked.tool_choice
-    insists = choice == "required" or isinstance(choice, Named)
+    insists = choice == "required" or asked.named is not None
     if not offered or choice == "none" or (asked.results and not insists):
         return ()
-    if isinstance(choice, Named):
-        offered = {choice.function.name: offered[choice.function.name]}
+    if asked.named is not None:
+        offered = {asked.named: offered[asked.named]}
     uses = [use for use in rule.tool_calls if use.name in offered] if rule is not None else []
-    if not uses and isinstance(choice, Named):
-        uses = [ToolUse(name=choice.function.name)]
     if not uses and (rule is None or insists):
         uses = [ToolUse(name=name) for name in offered if re.search(rf"\b{re.escape(name)}\b", asked.prompt)]
     if not uses and insists:

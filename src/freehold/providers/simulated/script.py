@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from freehold.core.errors import Broken, FreeholdError, TimedOut, Unreachable
 from freehold.core.ports import Sink
-from freehold.providers.pool import PoolLimits
+from freehold.providers.connection import PoolLimits
 
 Ending = Literal["done", "cut", "cut_chunk", "stalled", "endless"]
 

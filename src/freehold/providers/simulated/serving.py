@@ -10,7 +10,7 @@ import httptools
 
 from freehold.core.errors import FreeholdError
 from freehold.core.ports import Headers
-from freehold.providers.pool import PoolLimits
+from freehold.providers.connection import PoolLimits
 from freehold.providers.simulated.script import Playing, Script
 from freehold.providers.simulated.upstream import SERVER, Simulated
 from freehold.providers.simulated.wire import JSON, failure
@@ -59,7 +59,7 @@ async def serve(simulated: Simulated, host: str, port: int) -> Serving:
     """Listen; port 0 takes any free one. OSError where the address cannot be had."""
     serving = Serving(simulated)
     loop = asyncio.get_running_loop()
-    serving.server = await loop.create_server(lambda: Caller(serving), host, port)
+    serving.server = await loop.create_server(lambda: Caller(serving), host, port, backlog=1024)
     return serving
 
 
@@ -79,6 +79,7 @@ class Caller(asyncio.Protocol):
         self._script = Script()
         self._keep = True
         self._chunked = False
+        self._sent = 0  # pieces
 
     # what asyncio calls
 
@@ -143,6 +144,7 @@ class Caller(asyncio.Protocol):
 
     def _next(self) -> None:
         self._script, self._keep = self._requests.popleft()
+        self._sent = 0
         self._playing = self._serving.simulated.play(self._script, self, limits=PATIENT)
 
     def head(self, status: int, headers: Headers) -> None:
@@ -158,8 +160,8 @@ class Caller(asyncio.Protocol):
         self.transport.write("\r\n".join((*lines, "", "")).encode("latin-1"))
 
     def data(self, piece: bytes) -> None:
-        playing = self._playing
-        torn = self._script.ending == "cut_chunk" and playing is not None and playing.last
+        self._sent += 1
+        torn = self._script.ending == "cut_chunk" and self._sent == len(self._script.pieces)
         if self._chunked and piece:
             announced = len(piece) * 2 + 1 if torn else len(piece)
             piece = b"%x\r\n%b%b" % (announced, piece, b"" if torn else b"\r\n")

@@ -1,12 +1,13 @@
 """The simulated provider: an `Upstream` in this process that answers in the bytes of a real one."""
 
+import time
 from hashlib import blake2b
 
 from msgspec.structs import replace
 
 from freehold.core.errors import InvalidRequest
 from freehold.core.ports import Clock, SendHeaders, Sink
-from freehold.providers.pool import PoolLimits
+from freehold.providers.connection import PoolLimits
 from freehold.providers.simulated.asked import read
 from freehold.providers.simulated.dice import Dice
 from freehold.providers.simulated.faults import spoiled
@@ -30,7 +31,9 @@ class Simulated:
     SettingsWrong where a file that the simulation names cannot be read.
     """
 
-    def __init__(self, simulation: Simulation, *, clock: Clock, limits: PoolLimits | None = None) -> None:
+    def __init__(
+        self, simulation: Simulation, *, clock: Clock = time.time_ns, limits: PoolLimits | None = None
+    ) -> None:
         self.simulation = simulation
         self._clock = clock
         self._limits = limits or PoolLimits()

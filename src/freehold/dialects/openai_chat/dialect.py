@@ -1,0 +1,44 @@
+"""OpenAI chat completions, as a `Dialect`."""
+
+from freehold.core.errors import FreeholdError, ProviderError
+from freehold.core.events import Event
+from freehold.core.ports import Headers
+from freehold.core.request import Message, Request
+from freehold.dialects.openai_chat import answer, errors, request, stream, writing
+from freehold.dialects.quirks import Quirks
+
+
+class OpenAIChat:
+    """See `dialects.dialect.Dialect`."""
+
+    name = "openai-chat"
+
+    def decode_request(self, body: bytes) -> Request:
+        return request.decode(body)
+
+    def encode_request(self, request_: Request, *, model: str, quirks: Quirks) -> bytes:
+        return request.encode(request_, model=model, quirks=quirks)
+
+    def messages(self, request_: Request) -> tuple[Message, ...]:
+        return request.messages(request_)
+
+    def stream_decoder(self, quirks: Quirks) -> stream.StreamDecoder:
+        return stream.StreamDecoder(quirks)
+
+    def decode_answer(self, body: bytes, quirks: Quirks) -> Event:
+        return answer.decode_answer(body, quirks)
+
+    def decode_error(self, status: int, headers: Headers, body: bytes, *, provider: str) -> ProviderError:
+        return errors.decode_error(status, headers, body, provider=provider)
+
+    def encoder(self, request_: Request, *, id: str, at: int) -> writing.Encoder:
+        return writing.Encoder(request_, id=id, at=at)
+
+    def encode_error(self, error: FreeholdError) -> bytes:
+        return errors.encode_error(error)
+
+    def encode_stream_error(self, error: FreeholdError) -> bytes:
+        return errors.encode_stream_error(error)
+
+
+OPENAI_CHAT = OpenAIChat()

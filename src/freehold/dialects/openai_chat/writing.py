@@ -1,0 +1,193 @@
+"""Answers of OpenAI chat completions, written for a caller.
+
+What came in this dialect and was not touched passes as it is. What a stage touched is patched: only what it changed
+is replaced. What has no bytes of its own (another dialect, our own words) is written from what it says.
+"""
+
+from typing import Any
+
+import msgspec
+
+from freehold.core.events import Begun, Collect, Delta, Event, Finish, Reasoning, Refusal, Text, ToolCall, Used
+from freehold.core.request import Request
+from freehold.core.usage import Usage
+
+DONE = b"data: [DONE]\n\n"
+FINISHES = {"error": "stop", "other": "stop"}
+
+
+class Encoder:
+    """Writes one answer. `at`: UTC nanoseconds; `id` names the answer where the provider gave none."""
+
+    __slots__ = ("_at", "_fold", "_id", "_model", "_request", "_roles", "_usage")
+
+    def __init__(self, request: Request, *, id: str, at: int) -> None:
+        self._request = request
+        self._id = f"chatcmpl-{id}"
+        self._at = at // 1_000_000_000
+        self._model = request.model
+        self._roles: set[int] = set()
+        self._usage: Usage | None = None
+        self._fold: Collect | None = None
+
+    def encode(self, event: Event) -> bytes:
+        """The bytes for one event: SSE where the request streams, else a part of the whole body."""
+        if self._request.stream:
+            return self._chunk(event)
+        if event.raw and not event.touched:
+            return event.raw
+        if event.raw:
+            return patched(event.raw, event.deltas)
+        fold = self._fold = self._fold or Collect()
+        fold.event(event)
+        return b""
+
+    def end(self) -> bytes:
+        """What closes the answer."""
+        if self._request.stream:
+            return self._usage_chunk() + DONE
+        return b"" if self._fold is None else self._completion(self._fold)
+
+    def _chunk(self, event: Event) -> bytes:
+        raw, deltas = event.raw, event.deltas
+        if raw[:1] == b"{":  # a whole completion where a stream was asked for
+            raw = b""
+        if raw and not event.content and deltas and not self._request.wants_usage and _only_usage(deltas):
+            return b""
+        if raw and not event.touched:
+            return raw
+        if raw:
+            return b"data: %b\n\n" % patched(raw.removeprefix(b"data:").strip(), deltas)
+        return b"".join(self._written(delta) for delta in deltas)
+
+    def _written(self, delta: Delta) -> bytes:
+        """One chunk for one delta."""
+        match delta:
+            case Begun(id_, model):
+                self._id, self._model = id_ or self._id, model or self._model
+                return b""
+            case Used(usage):
+                self._usage = usage
+                return b""
+            case Finish(reason, _, choice):
+                return self._data(choice, {}, FINISHES.get(reason, reason))
+            case Text(text, choice):
+                return self._data(choice, {"content": text})
+            case Reasoning(text, choice):
+                return self._data(choice, {"reasoning_content": text})
+            case Refusal(text, choice):
+                return self._data(choice, {"refusal": text})
+            case ToolCall():
+                call: dict[str, Any] = {"index": delta.index, "function": {"arguments": delta.arguments}}
+                if delta.id or delta.name:
+                    call |= {"id": delta.id, "type": "function"}
+                    call["function"] = {"name": delta.name, "arguments": delta.arguments}
+                return self._data(delta.choice, {"tool_calls": [call]})
+
+    def _data(self, choice: int, said: dict[str, Any], finish: str | None = None) -> bytes:
+        if choice not in self._roles:
+            self._roles.add(choice)
+            said = {"role": "assistant", **said}
+        return self._frame([{"index": choice, "delta": said, "finish_reason": finish}])
+
+    def _frame(self, choices: list[dict[str, Any]], **more: object) -> bytes:
+        chunk = {
+            "id": self._id,
+            "object": "chat.completion.chunk",
+            "created": self._at,
+            "model": self._model,
+            "choices": choices,
+        }
+        return b"data: %b\n\n" % msgspec.json.encode(chunk | more)
+
+    def _usage_chunk(self) -> bytes:
+        if self._usage is None or not self._request.wants_usage:
+            return b""
+        return self._frame([], usage=usage_json(self._usage))
+
+    def _completion(self, fold: Collect) -> bytes:
+        answer = fold.answer
+        choices: list[dict[str, Any]] = []
+        for index, choice in enumerate(answer.choices):
+            message: dict[str, Any] = {"role": "assistant", "content": choice.text or None}
+            if choice.reasoning:
+                message["reasoning_content"] = choice.reasoning
+            message["refusal"] = choice.refusal or None
+            if choice.tool_calls:
+                message["tool_calls"] = [
+                    {"id": c.id, "type": "function", "function": {"name": c.name, "arguments": c.arguments}}
+                    for c in choice.tool_calls
+                ]
+            finish = choice.finish or "stop"
+            choices.append({"index": index, "message": message, "finish_reason": FINISHES.get(finish, finish)})
+        completion: dict[str, Any] = {
+            "id": answer.id or self._id,
+            "object": "chat.completion",
+            "created": self._at,
+            "model": answer.model or self._model,
+            "choices": choices,
+        }
+        if answer.usage is not None:
+            completion["usage"] = usage_json(answer.usage)
+        return msgspec.json.encode(completion)
+
+
+def usage_json(usage: Usage) -> dict[str, Any]:
+    """Usage in OpenAI's form."""
+    return {
+        "prompt_tokens": usage.input_tokens,
+        "completion_tokens": usage.output_tokens,
+        "total_tokens": usage.input_tokens + usage.output_tokens,
+        "prompt_tokens_details": {"cached_tokens": usage.cache_read_tokens},
+        "completion_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
+    }
+
+
+def _only_usage(deltas: tuple[Delta, ...]) -> bool:
+    """Whether an event without content brings only the usage that we asked for and the caller did not."""
+    return any(type(d) is Used for d in deltas)
+
+
+def patched(data: bytes, deltas: tuple[Delta, ...]) -> bytes:
+    """A chunk or completion with its texts, reasoning, refusals and tool arguments replaced by those in `deltas`, in
+    their order; every other value stays equal."""
+    value: Any = msgspec.json.decode(data)
+    queue = [d for d in deltas if isinstance(d, Text | Reasoning | Refusal | ToolCall)]
+    for choice in value.get("choices") or ():
+        said = choice.get("delta") if choice.get("delta") is not None else choice.get("message")
+        if said:
+            _patch(said, [d for d in queue if d.choice == (choice.get("index") or 0)])
+    return msgspec.json.encode(value)
+
+
+def _patch(said: dict[str, Any], deltas: list[Any]) -> None:
+    for name, kind in (("reasoning_content", Reasoning), ("reasoning", Reasoning), ("content", Text), ("refusal", Refusal)):
+        texts = [d.text for d in deltas if type(d) is kind]
+        if said.get(name) and isinstance(said[name], str) and texts:
+            said[name] = "".join(texts)
+        elif isinstance(said.get(name), list):
+            _patch_parts(said[name], deltas)
+    calls = [d for d in deltas if type(d) is ToolCall]
+    for call, delta in zip(said.get("tool_calls") or (), calls, strict=False):
+        function = call.get("function")
+        if function and isinstance(function.get("arguments"), str):
+            function["arguments"] = delta.arguments
+    if said.get("function_call") and calls and isinstance(said["function_call"].get("arguments"), str):
+        said["function_call"]["arguments"] = calls[0].arguments
+
+
+def _patch_parts(parts: list[Any], deltas: list[Any]) -> None:
+    """Content as typed parts: each part that says something takes the next delta of its kind."""
+    texts = iter([d.text for d in deltas if type(d) is Text])
+    thoughts = iter([d.text for d in deltas if type(d) is Reasoning])
+    for part in parts:
+        if part.get("type") == "thinking":
+            inner = part.get("thinking")
+            if isinstance(inner, str):
+                part["thinking"] = next(thoughts, inner) if inner else inner
+            elif inner and any(p.get("text") for p in inner):
+                whole = next(thoughts, None)
+                if whole is not None and whole != "".join(p.get("text") or "" for p in inner):
+                    part["thinking"] = [{**inner[0], "text": whole}]
+        elif part.get("text"):
+            part["text"] = next(texts, part["text"])

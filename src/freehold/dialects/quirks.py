@@ -1,0 +1,16 @@
+"""Quirks: where a provider differs from the dialect it speaks. Data, never a branch on a provider's name.
+
+The defaults understand the widest compatible set, so that an unknown server that speaks a dialect just works.
+"""
+
+from msgspec import Struct
+
+
+class Quirks(Struct, frozen=True, kw_only=True):
+    """`stream_usage`: the server knows `stream_options.include_usage`. `max_tokens`: the name under which it wants the
+    limit ('' as the caller wrote it). `cached_outside`: cached tokens are counted beside the prompt, not in it.
+    """
+
+    stream_usage: bool = True
+    max_tokens: str = ""
+    cached_outside: bool = False
