@@ -31,7 +31,7 @@ from freehold.ledger.book import Recovery
 from freehold.ledger.entry import Act
 from freehold.providers.discovery import Found, from_environment, local_servers
 from freehold.providers.pool import Pool
-from freehold.providers.simulated import Simulated
+from freehold.providers.simulated.upstream import Simulated
 from freehold.routing.health import Breaker, HealthBoard
 from freehold.settings.book import Book
 from freehold.settings.load import load
@@ -168,7 +168,7 @@ class Gateway:
                 path=endpoint.path,
                 headers=(("content-type", "application/json"), *endpoint.headers()),
                 dialect=OPENAI_CHAT,
-                quirks=endpoint.provider.quirks,
+                quirks=endpoint.quirks,
             )
         for name, simulated in book.settings.simulated.items():
             accounts[name] = Account(

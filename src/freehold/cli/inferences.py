@@ -146,7 +146,7 @@ def verify_command(settings: Path | None, data: str | None, as_json: bool) -> No
             print(f"{node}: {report}")
         if not reports:
             print("There is no ledger here yet")
-    if not all(report.good for report in reports.values()):
+    if not all(report.ok for report in reports.values()):
         raise SystemExit(1)
 
 

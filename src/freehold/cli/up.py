@@ -1,5 +1,6 @@
 """freehold up and freehold simulate: the long-running commands."""
 
+import asyncio
 import gc
 import os
 from collections.abc import Callable, Sequence
@@ -12,6 +13,9 @@ from rich.console import Console
 
 from freehold.app.gateway import Gateway, Started
 from freehold.cli.context import DATA, SETTINGS, placed
+from freehold.providers.simulated.serving import serve
+from freehold.providers.simulated.simulation import Simulation
+from freehold.providers.simulated.upstream import Simulated
 from freehold.settings.tables import Settings
 
 
@@ -70,3 +74,38 @@ def start_text(s: Started) -> Sequence[str]:
     body = f'{{"model":"{model}","messages":[{{"role":"user","content":"Hello"}}]}}'
     lines.append(f"  curl {s.url}/v1/chat/completions -H 'content-type: application/json'{bearer} -d '{body}'")
     return lines
+
+
+@click.command()
+@click.option("--port", type=click.IntRange(0, 65535), default=4001, show_default=True, help="0 takes any free one.")
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--reply", help="What it says where nothing else fits.")
+@click.option("--ttft-ms", type=float, default=0.0, help="Time to first token.")
+@click.option("--tokens-per-second", type=float, help="Pace of a stream.")
+@click.option("--error-rate", type=click.FloatRange(0, 1), default=0.0)
+@click.option("--replay", type=click.Path(exists=True, dir_okay=False), help="A file of recorded exchanges to answer from.")
+def simulate(
+    port: int,
+    host: str,
+    reply: str | None,
+    ttft_ms: float,
+    tokens_per_second: float | None,
+    error_rate: float,
+    replay: str | None,
+) -> None:
+    """Serve the simulated provider on a port of its own."""
+    simulation = Simulation(
+        name="simulated",
+        reply=reply,
+        ttft_ms=ttft_ms,
+        tokens_per_second=tokens_per_second,
+        error_rate=error_rate,
+        replay=replay,
+    )
+    uvloop.run(_simulate(simulation, host, port))
+
+
+async def _simulate(simulation: Simulation, host: str, port: int) -> None:
+    serving = await serve(Simulated(simulation), host, port)
+    print(f"The simulated provider answers on {serving.url}", flush=True)
+    await asyncio.Event().wait()

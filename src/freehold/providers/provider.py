@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from freehold.core.request import Need
 from freehold.core.secret import Secret
+from freehold.dialects.quirks import Quirks
 
 Auth = Literal["bearer", "optional-bearer", "api-key", "x-api-key", "x-goog-api-key", "none"]
 """How the key is sent: as `Authorization: Bearer`, or as the header of that name."""
@@ -41,6 +42,7 @@ class Provider(Struct, frozen=True, kw_only=True):
     jurisdiction: str | None = None
     lacks: frozenset[Need] = frozenset()
     headers: dict[str, str] = {}
+    quirks: Quirks = Quirks()
     needs: str = ""
 
     @property

@@ -5,10 +5,12 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from freehold.core.deployment import Deployment, Route
 from freehold.core.secret import Secret
 from freehold.providers.connection import PoolLimits
+from freehold.dialects.quirks import Quirks
 from freehold.providers.known import KNOWN
 from freehold.providers.provider import Provider, authorization
 from freehold.settings.accounts import GENERIC
@@ -32,6 +34,7 @@ class Endpoint(Struct, frozen=True, kw_only=True):
     api_key: Secret | None = None
     plain_headers: dict[str, str] = {}
     secret_headers: dict[str, Secret] = {}
+    quirks: Quirks = Quirks()
 
     def headers(self) -> tuple[tuple[str, str], ...]:
         """Authentication and extra headers, with their secrets revealed; names in lower case."""
@@ -180,4 +183,5 @@ def _endpoint(name: str, p: ProviderSettings) -> Endpoint:
         api_key=p.api_key,
         plain_headers=p.headers,
         secret_headers=p.secret_headers,
+        quirks=replace(provider.quirks, **p.quirks),
     )

@@ -192,7 +192,7 @@ class _Part(Struct):
     file: _File | None = None
 
 
-class _Function(Struct):
+class _Function(Struct, frozen=True):
     name: str = ""
     arguments: str = ""
 
