@@ -8,7 +8,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping
 from math import inf
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import httptools
 from msgspec import Struct
@@ -153,14 +153,13 @@ class Connection(asyncio.Protocol):
     # what asyncio calls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
-        transport.set_write_buffer_limits(high=HIGH_WATER)
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's is one in all but name
+        self.transport.set_write_buffer_limits(high=HIGH_WATER)
         door = self.door
         door.connections.add(self)
         self.deadline = door.now() + door.limits.idle
         if len(door.connections) > door.limits.connections or door.draining:
-            transport.abort()
+            self.transport.abort()
 
     def data_received(self, data: bytes) -> None:
         if self._linger:
