@@ -15,18 +15,24 @@ from rich.progress import track
 HERE = Path(__file__).parent
 FREEHOLD = [sys.executable, "-c", "from freehold.cli.main import main; main()"]
 SETTINGS = """
-[simulated.swift]
+[simulated.swift-lab]
 answers = "{answers}"
 skill = 0.80
 error_rate = 0.03
 price = {{ input = "0.10", output = "0.40" }}
-[simulated.sage]
+[simulated.sage-lab]
 answers = "{answers}"
 skill = 0.97
 ttft_ms = 20
 price = {{ input = "2.50", output = "10.00" }}
+[deployments.swift]
+provider = "swift-lab"
+model = "swift"
+[deployments.sage]
+provider = "sage-lab"
+model = "sage"
 [routes.support]
-deployments = ["swift/simulated", "sage/simulated"]
+deployments = ["swift", "sage"]
 objective = "cheapest"
 """
 

@@ -128,7 +128,7 @@ def read(body: bytes) -> Asked:
     except msgspec.ValidationError as error:
         text, _, field = str(error).replace("`", "'").partition(" - at '$")
         raise InvalidRequest(text, param=field.strip(".'") or None) from None
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidRequest(f"The body of the request is not JSON: {error}") from None
     if asked.named is not None and asked.named not in asked.functions:
         raise InvalidRequest(f"tool_choice names '{asked.named}', which is not among the tools", param="tool_choice")
