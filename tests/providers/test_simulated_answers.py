@@ -348,7 +348,7 @@ def test_a_json_object_is_answered_with_one() -> None:
     [
         (b"{", None, "The body of the request is not JSON: "),
         (b'{"model":"m","messages":[{"role":"user","content":"\xff"}]}', None, "The body of the request is not JSON: "),
-        (b"[" * 100_000, None, "The body of the request is not JSON: "),
+        (b"[" * 100_000, None, "Expected 'object', got 'array'"),
         (b"[]", None, "Expected 'object', got 'array'"),
         (b'{"model":"m"}', None, "Object missing required field 'messages'"),
         (ask(messages=[]), "messages", "Expected 'array' of length >= 1"),
