@@ -229,7 +229,7 @@ def test_known_answers_that_cannot_be_read_are_refused_with_their_line(tmp_path:
 
     with pytest.raises(SettingsWrong, match=r"answers.jsonl, line 2: .*`str`"):
         provider(answers=str(path))
-    with pytest.raises(SettingsWrong, match="none.jsonl cannot be read: No such file"):
+    with pytest.raises(SettingsWrong, match=r"none.jsonl cannot be read: No such file"):
         provider(answers=str(tmp_path / "none.jsonl"))
 
 

@@ -67,7 +67,7 @@ class Replay:
         """
         try:
             asked = msgspec.json.decode(body)
-        except (msgspec.DecodeError, RecursionError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
         if same := self._by_body.get(_normal(asked)):
             return same[seen % len(same)]

@@ -22,5 +22,5 @@ def rows(path: str, kind: type[T]) -> Iterator[T]:
         if line.strip():
             try:
                 yield decoder.decode(line)
-            except msgspec.DecodeError as error:
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
                 raise SettingsWrong(f"{path}, line {number}: {error}") from None
