@@ -64,7 +64,9 @@ def main() -> None:
             gateway.stdout.read()
         right = sum(s == m["intent"] for s, m in zip(said, inbox, strict=True))
         listed = subprocess.run(
-            [*FREEHOLD, "inferences", "list", "--limit", "5000", "--json", "--data", data], capture_output=True, check=True
+            [*FREEHOLD, "inferences", "list", "--limit", "5000", "--json", "--data", data],
+            capture_output=True,
+            check=True,
         )
         rows = json.loads(listed.stdout)
         console.print(f"right: {right} of {len(inbox)}")

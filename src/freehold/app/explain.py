@@ -30,7 +30,9 @@ def explain(home: Home, id_: str) -> Explanation:
         raise UnknownModel(f"Inference {id_} {state}; `freehold inferences list` shows the newest")
     decision = decision_of(found)
     if decision is None:
-        missing = "it was refused before a decision was needed" if found.outcome == "refused" else "no decision is recorded"
+        missing = (
+            "it was refused before a decision was needed" if found.outcome == "refused" else "no decision is recorded"
+        )
         return Explanation(inference=found, decision=None, missing=missing)
     try:
         book = Book(home.recall(decision.inputs.settings))

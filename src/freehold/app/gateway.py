@@ -46,7 +46,7 @@ FLUSH_EVERY = 1.0
 SURRENDER_EVERY = 30.0
 PROJECT_EVERY = 0.5
 BUSY = 200
-"""Inferences within a look at the ledger above which the tables wait for a calmer moment: readers catch up themselves."""
+"""Inferences between two looks above which the tables wait for a calmer moment: readers catch up themselves."""
 
 Told = Callable[[str], None]
 """Takes one line for the operator."""
@@ -67,7 +67,9 @@ class Started(Struct, frozen=True, kw_only=True):
 class Gateway:
     """One gateway process. `start`, then `serve` until a signal; `stop` drains and closes in order."""
 
-    def __init__(self, path: Path | None, env: Mapping[str, str], *, change: Callable[[Settings], Settings], told: Told) -> None:
+    def __init__(
+        self, path: Path | None, env: Mapping[str, str], *, change: Callable[[Settings], Settings], told: Told
+    ) -> None:
         self._path = path
         self._env = env
         self._change = change

@@ -10,11 +10,11 @@ import msgspec
 
 from freehold.core.errors import SettingsWrong, StoreFailed
 from freehold.core.inference import Accepted, Inference
-from freehold.governance.budget import period
 from freehold.core.principal import Key
+from freehold.governance.budget import period
 from freehold.ledger import reader
-from freehold.ledger.journal import Journal
 from freehold.ledger.book import Recovery
+from freehold.ledger.journal import Journal
 from freehold.ledger.segment import START, Position
 from freehold.settings.snapshot import restore, snapshot
 from freehold.settings.tables import Settings

@@ -1,7 +1,7 @@
 """What several commands share: the options for settings and data, and the open data folder."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ def placed(settings: Settings, data: str | None) -> Settings:
 
 
 @contextmanager
-def home(settings: Path | None, data: str | None) -> Iterator[Home]:
+def home(settings: Path | None, data: str | None) -> Generator[Home]:
     """The data folder, open for a command."""
     opened = Home(placed(load(settings, os.environ), data))
     try:

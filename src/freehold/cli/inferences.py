@@ -117,7 +117,9 @@ def explained(e: Explanation) -> str:
         lines += [f"  not {x.deployment}: {x.reason}" for x in d.excluded]
     for number, call in enumerate(i.calls, 1):
         said = "answered" if call.error is None else f"{call.error}: {call.message or ''}"
-        lines.append(f"call {number}: {call.deployment}  {call.status or '-'}  {(call.end - call.start) / 1e6:.1f} ms  {said}")
+        lines.append(
+            f"call {number}: {call.deployment}  {call.status or '-'}  {(call.end - call.start) / 1e6:.1f} ms  {said}"
+        )
     if i.usage is not None:
         counted = "estimated" if i.usage.estimated else "counted by the provider"
         lines.append(f"{i.usage.input_tokens} + {i.usage.output_tokens} tokens ({counted}), cost {_cost(i)}")

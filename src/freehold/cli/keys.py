@@ -53,12 +53,19 @@ def keys() -> None:
 @keys.command()
 @click.argument("name")
 @click.option("--team", help="Who pays.")
-@click.option("--route", "routes", multiple=True, help="A route or model name it may ask for; patterns such as 'gpt-*'. Repeatable.")
+@click.option(
+    "--route",
+    "routes",
+    multiple=True,
+    help="A route or model name it may ask for; patterns such as 'gpt-*'. Repeatable.",
+)
 @click.option("--model", "models", multiple=True, help="A model or deployment that may serve it; patterns. Repeatable.")
 @click.option("--requests-per-minute", type=click.IntRange(min=1))
 @click.option("--tokens-per-minute", type=click.IntRange(min=1))
 @click.option("--budget", type=Dollars(), help="At most so many dollars.")
-@click.option("--period", "every", type=click.Choice(["total", "day", "month"]), default="total", help="The budget's period.")
+@click.option(
+    "--period", "every", type=click.Choice(["total", "day", "month"]), default="total", help="The budget's period."
+)
 @click.option("--expires", type=Duration(), help="After how long it ends: 90d, 12h.")
 @click.option("--admin", is_flag=True, help="May see metrics and administer.")
 @SETTINGS
@@ -113,10 +120,14 @@ def list_keys(settings: Path | None, data: str | None, as_json: bool) -> None:
     table = Table("id", "name", "team", "may ask for", "per minute", "budget", "state", box=None, pad_edge=False)
     for key, spent in rows:
         rates = [f"{n} {unit}" for n, unit in ((key.requests_per_minute, "req"), (key.tokens_per_minute, "tok")) if n]
-        money = "" if key.budget is None else f"{dollars(spent or 0)} of {dollars(key.budget.limit)} {key.budget.period}"
+        money = (
+            "" if key.budget is None else f"{dollars(spent or 0)} of {dollars(key.budget.limit)} {key.budget.period}"
+        )
         scope = ", ".join([*(key.routes or ()), *(key.models or ())]) or "everything"
         table.add_row(key.id, key.name, key.team or "", scope, ", ".join(rates), money, _state(key))
-    Console().print(table if rows else "No keys yet: on loopback everybody may ask. `freehold keys create NAME` makes one.")
+    Console().print(
+        table if rows else "No keys yet: on loopback everybody may ask. `freehold keys create NAME` makes one."
+    )
 
 
 @keys.command("revoke")

@@ -28,7 +28,8 @@ def check(settings: Path | None) -> None:
     """Validate the settings and say what they serve."""
     whole = resolve(load(settings, os.environ))
     book = Book(whole)
-    print(f"Settings are right: {len(book.deployments)} deployments, {len(whole.routes)} routes. Digest {book.digest[:12]}")
+    served = f"{len(book.deployments)} deployments, {len(whole.routes)} routes"
+    print(f"Settings are right: {served}. Digest {book.digest[:12]}")
 
 
 for command in (up, simulate, keys, inferences, explain_command, verify_command, rebuild):

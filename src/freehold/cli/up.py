@@ -29,9 +29,7 @@ def up(host: str | None, port: int | None, settings: Path | None, data: str | No
 
     def change(loaded: Settings) -> Settings:
         server = loaded.server
-        server = replace(
-            server, host=server.host if host is None else host, port=server.port if port is None else port
-        )
+        server = replace(server, host=server.host if host is None else host, port=server.port if port is None else port)
         return placed(replace(loaded, server=server), data)
 
     uvloop.run(_up(settings, change))
@@ -39,7 +37,9 @@ def up(host: str | None, port: int | None, settings: Path | None, data: str | No
 
 async def _up(path: Path | None, change: Callable[[Settings], Settings]) -> None:
     console = Console(highlight=False, soft_wrap=True)
-    gateway = Gateway(path, os.environ, change=change, told=lambda line: console.print(line, style="yellow", markup=False))
+    gateway = Gateway(
+        path, os.environ, change=change, told=lambda line: console.print(line, style="yellow", markup=False)
+    )
     started = await gateway.start()
     for line in start_text(started):
         console.print(line, markup=False)
@@ -83,7 +83,9 @@ def start_text(s: Started) -> Sequence[str]:
 @click.option("--ttft-ms", type=float, default=0.0, help="Time to first token.")
 @click.option("--tokens-per-second", type=float, help="Pace of a stream.")
 @click.option("--error-rate", type=click.FloatRange(0, 1), default=0.0)
-@click.option("--replay", type=click.Path(exists=True, dir_okay=False), help="A file of recorded exchanges to answer from.")
+@click.option(
+    "--replay", type=click.Path(exists=True, dir_okay=False), help="A file of recorded exchanges to answer from."
+)
 def simulate(
     port: int,
     host: str,

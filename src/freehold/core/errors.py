@@ -143,7 +143,9 @@ class Rejected(ProviderError):
     status = 400
     code = "provider_rejected"
 
-    def __init__(self, message: str, *, upstream_status: int = 400, body: bytes = b"", param: str | None = None) -> None:
+    def __init__(
+        self, message: str, *, upstream_status: int = 400, body: bytes = b"", param: str | None = None
+    ) -> None:
         super().__init__(message, param=param, body=body)
         self.upstream_status = upstream_status
 

@@ -20,7 +20,9 @@ App = Callable[[Message, Callable[[], Awaitable[Message]], Callable[[Message], A
 class _Run:
     """One request in the application."""
 
-    def __init__(self, received: "Received", transport: asyncio.WriteTransport, finished: Callable[[bool], None]) -> None:
+    def __init__(
+        self, received: "Received", transport: asyncio.WriteTransport, finished: Callable[[bool], None]
+    ) -> None:
         self._received = received
         self._transport = transport
         self._finished = finished

@@ -199,7 +199,11 @@ class Relay:
         """Call the first deployment whose breaker lets us; ends at once where none does."""
         self._budget.first()
         if not self.ended and not self._move():
-            self._end(Outcome("failed", NoneHealthy("Every deployment of the plan is failing; try again shortly", retry_after=1)))
+            self._end(
+                Outcome(
+                    "failed", NoneHealthy("Every deployment of the plan is failing; try again shortly", retry_after=1)
+                )
+            )
 
     def _move(self) -> bool:
         """Call the next deployment of the plan that may be called."""
@@ -230,8 +234,10 @@ class Relay:
             self._end(Outcome("failed", error))
 
     def _go_on(self, error: FreeholdError) -> bool:
-        elsewhere = error.retryable or isinstance(error, CredentialRefused) or (
-            isinstance(error, Rejected) and error.upstream_status in ELSEWHERE
+        elsewhere = (
+            error.retryable
+            or isinstance(error, CredentialRefused)
+            or (isinstance(error, Rejected) and error.upstream_status in ELSEWHERE)
         )
         self._held.clear()
         retry = self.exchange.world.retry
@@ -257,7 +263,11 @@ class Relay:
         if self.ended:
             return
         if not self._move():
-            self._end(Outcome("failed", NoneHealthy("Every deployment of the plan is failing; try again shortly", retry_after=1)))
+            self._end(
+                Outcome(
+                    "failed", NoneHealthy("Every deployment of the plan is failing; try again shortly", retry_after=1)
+                )
+            )
 
     # what an answer says
 
@@ -340,9 +350,7 @@ class Relay:
                 upstream_id=exchange.head.get("x-request-id") if attempt.status else None,
             )
         )
-        if left:
-            self.health.abandon(attempt.deployment.id)
-        elif isinstance(error, Rejected):
+        if left or isinstance(error, Rejected):
             self.health.abandon(attempt.deployment.id)
         else:
             began = exchange.first_content

@@ -7,6 +7,7 @@ behind the same parser and the same limits. Sizes and times are bounded; one tim
 import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from math import inf
 from typing import Any, Protocol, cast
 
@@ -87,6 +88,7 @@ class Door:
         self.loop = asyncio.get_running_loop()
         self.now = self.loop.time
         self.draining = False
+        self._empty = asyncio.Event()
         self._timer = self.loop.call_later(0.5, self._sweep)
 
     def dialect(self, target: bytes) -> Dialect:
@@ -104,12 +106,18 @@ class Door:
         self.draining = self.pipeline.draining = True
         for connection in list(self.connections):
             connection.drain()
-        deadline = self.now() + seconds
-        while self.connections and self.now() < deadline:
-            await asyncio.sleep(0.02)
+        if self.connections:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._empty.wait(), seconds)
         for connection in list(self.connections):
             connection.abort()
         self._timer.cancel()
+
+    def left(self, connection: "Connection") -> None:
+        """A connection is gone."""
+        self.connections.discard(connection)
+        if self.draining and not self.connections:
+            self._empty.set()
 
 
 class Connection(asyncio.Protocol):
@@ -173,13 +181,15 @@ class Connection(asyncio.Protocol):
                 self.data_received(rest)
         except httptools.HttpParserError as error:
             cause = error.__context__
-            self._refuse(cause if isinstance(cause, FreeholdError) else InvalidRequest(f"This is not valid HTTP/1.1: {error}"))
+            self._refuse(
+                cause if isinstance(cause, FreeholdError) else InvalidRequest(f"This is not valid HTTP/1.1: {error}")
+            )
 
     def eof_received(self) -> bool:
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.door.connections.discard(self)
+        self.door.left(self)
         self.deadline = inf
         self._linger = True
         self._queue.clear()
@@ -221,7 +231,8 @@ class Connection(asyncio.Protocol):
         limits = self.door.limits
         if self._head_size > limits.max_head or len(self._headers) >= limits.max_headers:
             raise HeadTooLarge(
-                f"The request head exceeds {limits.max_head} bytes or {limits.max_headers} headers; send fewer or shorter ones"
+                f"The request head exceeds {limits.max_head} bytes or {limits.max_headers} headers; "
+                "send fewer or shorter ones"
             )
 
     def on_headers_complete(self) -> None:

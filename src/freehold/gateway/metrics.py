@@ -29,7 +29,7 @@ class _Series:
 
 
 class Metrics:
-    """Counts what happened. `series` are bounded: a route or deployment beyond the first 1,000 is counted as 'other'."""
+    """Counts what happened. Series are bounded: a route or deployment beyond the first 1,000 is counted as 'other'."""
 
     def __init__(self) -> None:
         self._outcomes: dict[tuple[str, str, str], int] = {}
@@ -54,7 +54,7 @@ class Metrics:
             if len(self._series) >= 1000:
                 names = ("other", "other")
             series = self._series.setdefault(names, _Series())
-        outcome = (*names, inference.outcome)
+        outcome = (names[0], names[1], inference.outcome)
         self._outcomes[outcome] = self._outcomes.get(outcome, 0) + 1
         seconds = inference.duration / 1e9
         series.seconds += seconds
@@ -79,7 +79,9 @@ class Metrics:
         names = ["route", "deployment"]
         tokens = CounterMetricFamily("freehold_tokens", "Tokens", labels=[*names, "kind"])
         cost = CounterMetricFamily("freehold_cost_nano_usd", "Cost in nano-dollars", labels=names)
-        duration = HistogramMetricFamily("freehold_inference_duration_seconds", "Request to end of answer", labels=names)
+        duration = HistogramMetricFamily(
+            "freehold_inference_duration_seconds", "Request to end of answer", labels=names
+        )
         ttft = HistogramMetricFamily("freehold_time_to_first_token_seconds", "Request to first content", labels=names)
         for labels, series in self._series.items():
             tokens.add_metric([*labels, "input"], series.input)

@@ -11,13 +11,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from freehold.core.errors import FreeholdError, Forbidden, Internal, UnknownModel, UnknownPath, WrongMethod
+from freehold.core.errors import Forbidden, FreeholdError, Internal, UnknownModel, UnknownPath, WrongMethod
 from freehold.dialects.dialect import Dialect
 from freehold.gateway.metrics import Metrics
 from freehold.gateway.pipeline import Pipeline
 
 Permission = Literal["anyone", "key", "admin"]
-"""Who may ask: anyone; a valid key; a key with admin rights. An open door (no key made yet, on loopback) lets all in."""
+"""Who may ask: anyone; a valid key; a key with admin rights. An open door (loopback, no key made yet) lets all in."""
 
 
 class Page(Struct, frozen=True, kw_only=True):

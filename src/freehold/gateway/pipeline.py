@@ -161,7 +161,7 @@ class Pipeline:
             near = exchange.world.nearest(request.model)
             hint = f" Did you mean {' or '.join(near)}?" if near else ""
             raise UnknownModel(
-                f"No route, model or deployment is called {request.model[:200]!r}.{hint} GET /v1/models lists them all.",
+                f"No route, model or deployment is called {request.model[:200]!r}.{hint} GET /v1/models lists them.",
                 param="model",
             )
         exchange.route = resolved.route

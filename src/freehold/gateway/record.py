@@ -25,7 +25,18 @@ BYTES_PER_TOKEN = 4
 class Recorder:
     """The first stage of every chain."""
 
-    __slots__ = ("_budgets", "_clock", "_digest", "_exchange", "_finish", "_ledger", "_limits", "_metrics", "_next", "_said")
+    __slots__ = (
+        "_budgets",
+        "_clock",
+        "_digest",
+        "_exchange",
+        "_finish",
+        "_ledger",
+        "_limits",
+        "_metrics",
+        "_next",
+        "_said",
+    )
 
     def __init__(
         self,

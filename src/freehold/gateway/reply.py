@@ -73,7 +73,8 @@ class HttpReply:
 
     def event(self, event: Event) -> None:
         exchange = self._exchange
-        assert exchange is not None and exchange.request is not None
+        assert exchange is not None
+        assert exchange.request is not None
         encoder = self._encoder
         if encoder is None:
             encoder = self._encoder = exchange.ask.dialect.encoder(exchange.request, id=exchange.id, at=exchange.at)

@@ -53,7 +53,13 @@ class HealthBoard:
         self.version = 0
 
     def observe(
-        self, deployment: str, *, ok: bool, now: int, ttft_ms: float | None = None, tokens_per_second: float | None = None
+        self,
+        deployment: str,
+        *,
+        ok: bool,
+        now: int,
+        ttft_ms: float | None = None,
+        tokens_per_second: float | None = None,
     ) -> None:
         """One call ended. `ok` is False only for what is the provider's failure."""
         state = self._states.get(deployment)

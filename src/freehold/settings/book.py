@@ -9,8 +9,8 @@ from msgspec.structs import replace
 
 from freehold.core.deployment import Deployment, Route
 from freehold.core.secret import Secret
-from freehold.providers.connection import PoolLimits
 from freehold.dialects.quirks import Quirks
+from freehold.providers.connection import PoolLimits
 from freehold.providers.known import KNOWN
 from freehold.providers.provider import Provider, authorization
 from freehold.settings.accounts import GENERIC

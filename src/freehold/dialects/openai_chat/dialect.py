@@ -4,7 +4,8 @@ from freehold.core.errors import FreeholdError, ProviderError
 from freehold.core.events import Event
 from freehold.core.ports import Headers
 from freehold.core.request import Message, Request
-from freehold.dialects.openai_chat import answer, errors, request, stream, writing
+from freehold.dialects.openai_chat import answer, errors, stream, writing
+from freehold.dialects.openai_chat import request as requests
 from freehold.dialects.quirks import Quirks
 
 
@@ -14,13 +15,13 @@ class OpenAIChat:
     name = "openai-chat"
 
     def decode_request(self, body: bytes) -> Request:
-        return request.decode(body)
+        return requests.decode(body)
 
-    def encode_request(self, request_: Request, *, model: str, quirks: Quirks) -> bytes:
-        return request.encode(request_, model=model, quirks=quirks)
+    def encode_request(self, request: Request, *, model: str, quirks: Quirks) -> bytes:
+        return requests.encode(request, model=model, quirks=quirks)
 
-    def messages(self, request_: Request) -> tuple[Message, ...]:
-        return request.messages(request_)
+    def messages(self, request: Request) -> tuple[Message, ...]:
+        return requests.messages(request)
 
     def stream_decoder(self, quirks: Quirks) -> stream.StreamDecoder:
         return stream.StreamDecoder(quirks)
@@ -31,8 +32,8 @@ class OpenAIChat:
     def decode_error(self, status: int, headers: Headers, body: bytes, *, provider: str) -> ProviderError:
         return errors.decode_error(status, headers, body, provider=provider)
 
-    def encoder(self, request_: Request, *, id: str, at: int) -> writing.Encoder:
-        return writing.Encoder(request_, id=id, at=at)
+    def encoder(self, request: Request, *, id: str, at: int) -> writing.Encoder:
+        return writing.Encoder(request, id=id, at=at)
 
     def encode_error(self, error: FreeholdError) -> bytes:
         return errors.encode_error(error)

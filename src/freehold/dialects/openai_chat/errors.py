@@ -46,7 +46,9 @@ class Said:
 
     def _read(self, error: dict[str, Any]) -> None:
         message = error.get("message") or error.get("detail") or error.get("msg") or error.get("error_msg") or ""
-        self.message = message[:LONGEST] if isinstance(message, str) else msgspec.json.encode(message).decode()[:LONGEST]
+        self.message = (
+            message[:LONGEST] if isinstance(message, str) else msgspec.json.encode(message).decode()[:LONGEST]
+        )
         code, kind, param = error.get("code"), error.get("type"), error.get("param")
         self.code = "" if code is None else str(code)
         self.type = kind if isinstance(kind, str) else ""
@@ -138,7 +140,9 @@ def encode_error(error: FreeholdError) -> bytes:
     """{"error": {"message", "type", "param", "code"}}. What a provider rejected passes as it was said."""
     if isinstance(error, Rejected) and error.body.startswith(b"{"):
         return error.body
-    kind = TYPES.get(error.status, "invalid_request_error" if isinstance(error, CallerError | Rejected) else "server_error")
+    kind = TYPES.get(
+        error.status, "invalid_request_error" if isinstance(error, CallerError | Rejected) else "server_error"
+    )
     if error.code == "insufficient_quota":
         kind = "insufficient_quota"
     value = {"message": error.message, "type": kind, "param": error.param, "code": error.code}
@@ -147,5 +151,10 @@ def encode_error(error: FreeholdError) -> bytes:
 
 def encode_stream_error(error: FreeholdError) -> bytes:
     """The error as an event inside a stream that has begun."""
-    value = {"message": error.message, "type": TYPES.get(error.status, "server_error"), "param": error.param, "code": error.code}
+    value = {
+        "message": error.message,
+        "type": TYPES.get(error.status, "server_error"),
+        "param": error.param,
+        "code": error.code,
+    }
     return b"data: %b\n\n" % msgspec.json.encode({"error": value})

@@ -136,7 +136,9 @@ def _needs(view: _View) -> tuple[frozenset[Need], int]:
 
 def _prompt_tokens(fields: dict[str, Raw], media: int) -> int:
     """An estimate before anybody counted: a token for four bytes of messages and tools; a flat sum for each medium."""
-    size = sum(len(memoryview(raw)) for name in ("messages", "tools", "functions") if (raw := fields.get(name)) is not None)
+    size = sum(
+        len(memoryview(raw)) for name in ("messages", "tools", "functions") if (raw := fields.get(name)) is not None
+    )
     if not media:
         return size // BYTES_PER_TOKEN + 1
     text = sum(len(m.text) for m in messages_of(fields))

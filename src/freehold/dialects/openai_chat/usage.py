@@ -48,7 +48,7 @@ def normal(raw: RawUsage, quirks: Quirks) -> Usage:
     write = (details.cache_write_tokens if details is not None else 0) or raw.cache_creation_input_tokens or 0
     reasoning = (spent.reasoning_tokens if spent is not None else 0) or raw.reasoning_tokens or 0
     beyond = (raw.total_tokens or 0) - prompt - completion
-    if beyond > 0 and (reasoning == 0 or beyond == reasoning):
+    if beyond > 0 and reasoning in {0, beyond}:
         completion += beyond
         reasoning = beyond
     if quirks.cached_outside or read > prompt:
@@ -80,5 +80,3 @@ class GroqUsage(Struct, gc=False):
     """Groq repeats the usage of a stream in a place of its own."""
 
     usage: RawUsage | None = None
-
-

@@ -161,7 +161,12 @@ def patched(data: bytes, deltas: tuple[Delta, ...]) -> bytes:
 
 
 def _patch(said: dict[str, Any], deltas: list[Any]) -> None:
-    for name, kind in (("reasoning_content", Reasoning), ("reasoning", Reasoning), ("content", Text), ("refusal", Refusal)):
+    for name, kind in (
+        ("reasoning_content", Reasoning),
+        ("reasoning", Reasoning),
+        ("content", Text),
+        ("refusal", Refusal),
+    ):
         texts = [d.text for d in deltas if type(d) is kind]
         if said.get(name) and isinstance(said[name], str) and texts:
             said[name] = "".join(texts)
