@@ -47,12 +47,12 @@ class Home:
     def close(self) -> None:
         self.database.close()
 
-    def open_journal(self) -> tuple[Journal, Recovery]:
+    def open_journal(self, node: str) -> tuple[Journal, Recovery]:
         """The ledger, for writing. Leases that a dead process left are settled from what the ledger says it spent."""
         journal, recovery = Journal.open(
-            self.ledger, node=NODE, clock=time.time_ns, sync=self._settings.data.durability
+            self.ledger, node=node, clock=time.time_ns, sync=self._settings.data.durability
         )
-        self._reconcile()
+        self._reconcile(node)
         return journal, recovery
 
     def project(self) -> int:
@@ -92,11 +92,11 @@ class Home:
             raise SettingsWrong(f"The settings {digest[:12]} are missing: {path} does not exist")
         return restore(path.read_bytes())
 
-    def _reconcile(self) -> None:
-        open_leases = self.budgets.outstanding(NODE)
+    def _reconcile(self, node: str) -> None:
+        open_leases = self.budgets.outstanding(node)
         if open_leases:
             keys = {key.id: key for key in self.keys.all()}
-            self.budgets.reconcile(NODE, _spent(reader.read(self.ledger / NODE), keys))
+            self.budgets.reconcile(node, _spent(reader.read(self.ledger / node), keys))
 
 
 def _spent(entries: Iterator[tuple[Position, object]], keys: Mapping[str, Key]) -> dict[tuple[str, int], int]:

@@ -1,0 +1,211 @@
+"""The engine: the rooms put together into a pipeline, kept up to date, and taken down in order. It serves no port: the
+gateway puts a door in front of one, and a worker runs one for replays. Each has a ledger of its own, named by its node.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Coroutine, Mapping
+from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from freehold.app.home import Home
+from freehold.app.world import Worlds
+from freehold.core.errors import FreeholdError
+from freehold.core.ids import RandomIds
+from freehold.gateway.metrics import Metrics
+from freehold.gateway.pipeline import Pipeline
+from freehold.governance.budget import Budgets
+from freehold.governance.keys import Keyring
+from freehold.governance.limits import Limits
+from freehold.ledger.book import Recovery
+from freehold.ledger.entry import Act
+from freehold.providers.discovery import Found, from_environment, local_servers
+from freehold.routing.health import Breaker, HealthBoard
+from freehold.settings.book import Book
+from freehold.settings.load import load
+from freehold.settings.resolve import resolve
+from freehold.settings.tables import Settings, SimulatedSettings
+
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+SIMULATED = "simulated"
+KEYS_EVERY = 0.5
+FLUSH_EVERY = 1.0
+SURRENDER_EVERY = 30.0
+PROJECT_EVERY = 0.5
+BUSY = 200
+"""Inferences between two looks above which the tables wait for a calmer moment: readers catch up themselves."""
+
+Told = Callable[[str], None]
+"""Takes one line for the operator."""
+
+
+class Opened(Struct, frozen=True, kw_only=True):
+    """What a start found."""
+
+    settings: Settings
+    found: tuple[Found, ...]
+    book: Book
+    recovery: Recovery
+
+
+class Engine:
+    """One pipeline with its state. `open` first; `run` starts what goes on beside requests; `close` ends in order."""
+
+    home: Home
+    pipeline: Pipeline
+    metrics: Metrics
+
+    def __init__(
+        self,
+        path: Path | None,
+        env: Mapping[str, str],
+        *,
+        node: str,
+        change: Callable[[Settings], Settings],
+        told: Told,
+    ) -> None:
+        self._path = path
+        self._env = env
+        self._node = node
+        self._change = change
+        self._told = told
+        self._worlds = Worlds()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._projected = 0
+
+    async def open(self) -> Opened:
+        """Read the settings, open the data folder and its ledger, build the pipeline."""
+        settings, found = await self._settings()
+        self.home = Home(settings)
+        self._journal, recovery = self.home.open_journal(self._node)
+        self._book = Book(settings)
+        self._required = settings.server.host not in LOOPBACK
+        self.metrics = Metrics()
+        self._budgets = Budgets(self.home.budgets, node=self._node)
+        self.pipeline = Pipeline(
+            world=self._worlds.build(self._book),
+            keyring=Keyring.load(self.home.keys, required=self._required),
+            ledger=self._journal,
+            limits=Limits(),
+            budgets=self._budgets,
+            health=HealthBoard(_breaker(settings)),
+            metrics=self.metrics,
+            clock=time.time_ns,
+            ids=RandomIds(time.time_ns),
+            random=random.random,
+        )
+        self.home.remember(settings, self._book.digest)
+        self.act("settings.loaded", self._book.digest)
+        return Opened(settings=settings, found=found, book=self._book, recovery=recovery)
+
+    def run(self) -> None:
+        """Start the work beside requests: keys renewed, budgets flushed, tables brought up to the ledger."""
+        self._tasks += [asyncio.create_task(work) for work in (self._keys(), self._flush(), self._project())]
+
+    async def close(self) -> None:
+        """Settle money and ledger. Requests must have ended."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._worlds.close()
+        await asyncio.to_thread(self._budgets.close)
+        await asyncio.to_thread(self._journal.stop)
+        await asyncio.to_thread(self.home.project)
+        self.home.close()
+
+    def abandon(self) -> None:
+        """Give up a start that failed after `open`."""
+        self._journal.stop()
+
+    def act(self, verb: str, subject: str, detail: str = "") -> None:
+        """Write an act into the ledger."""
+        self._journal.act(Act(at=time.time_ns(), actor="freehold", verb=verb, subject=subject, detail=detail))
+
+    # settings
+
+    async def reload(self) -> None:
+        """Use the settings as they are now; where they are wrong, say so and keep the old ones.
+
+        Requests under way end in the world in which they began. Address, data folder and breaker need a restart.
+        """
+        try:
+            settings, _ = await self._settings()
+            book = Book(settings)
+            world = self._worlds.build(book)
+        except FreeholdError as error:
+            self._told(f"Settings not changed:\n{error.message}")
+            self.act("settings.refused", self._book.digest, error.message)
+            return
+        self.home.remember(settings, book.digest)
+        self.act("settings.loaded", book.digest)
+        self._book, self.pipeline.world = book, world
+        self._told(f"Settings {book.digest[:12]} loaded: {len(book.models())} names served")
+        await self._worlds.retire()
+
+    async def _settings(self) -> tuple[Settings, tuple[Found, ...]]:
+        settings = self._change(load(self._path, self._env))
+        found: list[Found] = []
+        if settings.discovery.environment:
+            found += from_environment(self._env)
+        if settings.discovery.local:
+            found += await local_servers()
+        whole = resolve(settings, found)
+        if not whole.deployments and not whole.providers:
+            whole = resolve(_with_simulated(settings), found)
+        return whole, tuple(found)
+
+    # what goes on beside requests
+
+    async def _keys(self) -> None:
+        """Keys made or revoked by another process hold within a second."""
+        while True:
+            await asyncio.sleep(KEYS_EVERY)
+            await self._quietly(self._renew_keys())
+
+    async def _renew_keys(self) -> None:
+        if await asyncio.to_thread(self.home.keys.generation) != self.pipeline.keyring.generation:
+            self.pipeline.guard(await asyncio.to_thread(Keyring.load, self.home.keys, required=self._required))
+
+    async def _flush(self) -> None:
+        turns = 0
+        while True:
+            await asyncio.sleep(FLUSH_EVERY)
+            turns += 1
+            if turns % int(SURRENDER_EVERY / FLUSH_EVERY) == 0:
+                self._budgets.surrender()
+            await self._quietly(asyncio.to_thread(self._budgets.flush, time.time_ns()))
+
+    async def _project(self) -> None:
+        """Tables follow the ledger while it is calm; a second process that reads catches up by itself."""
+        before = 0
+        while True:
+            await asyncio.sleep(PROJECT_EVERY)
+            count = self.metrics.count
+            if 0 < count - before < BUSY or (count == before and count > self._projected):
+                await self._quietly(asyncio.to_thread(self.home.project))
+                self._projected = count
+            before = count
+
+    async def _quietly(self, work: Coroutine[object, object, object]) -> None:
+        """Something in the background that failed is told once a time, and tried again the next."""
+        try:
+            await work
+        except FreeholdError as error:
+            self._told(error.message)
+
+
+def _breaker(settings: Settings) -> Breaker:
+    breaker = settings.breaker
+    return Breaker(
+        failures=breaker.failures,
+        error_rate=breaker.error_rate,
+        window=breaker.window_seconds,
+        open=breaker.open_seconds,
+    )
+
+
+def _with_simulated(settings: Settings) -> Settings:
+    return replace(settings, simulated={SIMULATED: SimulatedSettings(name=SIMULATED)})

@@ -1,0 +1,118 @@
+"""The world of a moment, built from settings: names resolved once, accounts connected."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from freehold.app.explain import rule_of
+from freehold.core.ports import Upstream
+from freehold.dialects.openai_chat.dialect import OPENAI_CHAT
+from freehold.dialects.quirks import Quirks
+from freehold.gateway.world import Account, Resolved, Retry, World
+from freehold.providers.pool import Pool
+from freehold.providers.simulated.upstream import Simulated
+from freehold.settings.book import Book, Endpoint
+from freehold.settings.tables import Settings, SimulatedSettings
+
+REMEMBERED = 10_000
+"""Names whose meaning is kept."""
+
+
+class _Connected(NamedTuple):
+    """An account, and the settings it was made from."""
+
+    origin: Endpoint | SimulatedSettings
+    account: Account
+
+
+class Worlds:
+    """Builds one world after the other. An account whose settings did not change keeps its upstream, and so its open
+    connections; those that no world needs any more are closed by `retire`. Used inside a running event loop."""
+
+    def __init__(self) -> None:
+        self._connected: dict[str, _Connected] = {}
+        self._retired: list[Upstream] = []
+
+    def build(self, book: Book) -> World:
+        """The world of a book. Until this returns, nothing has changed."""
+        connected: dict[str, _Connected] = {}
+        for name, endpoint in book.endpoints.items():
+            connected[name] = self._kept(name, endpoint) or _Connected(endpoint, _provider(name, endpoint))
+        for name, simulated in book.settings.simulated.items():
+            connected[name] = self._kept(name, simulated) or _Connected(simulated, _simulated(name, simulated))
+        kept = {id(c.account) for c in connected.values()}
+        self._retired += [c.account.upstream for c in self._connected.values() if id(c.account) not in kept]
+        self._connected = connected
+        return World(
+            settings=book.digest,
+            resolve=_resolver(book),
+            nearest=book.nearest,
+            models=tuple((listed.id, listed.owner) for listed in book.models()),
+            accounts={name: c.account for name, c in connected.items()},
+            retry=_retry(book.settings),
+        )
+
+    async def retire(self) -> None:
+        """Close what only earlier worlds needed; answers under way are read to their end."""
+        retired, self._retired = self._retired, []
+        for upstream in retired:
+            await upstream.close()
+
+    async def close(self) -> None:
+        await self.retire()
+        for connected in self._connected.values():
+            await connected.account.upstream.close()
+
+    def _kept(self, name: str, origin: Endpoint | SimulatedSettings) -> _Connected | None:
+        known = self._connected.get(name)
+        return known if known is not None and known.origin == origin else None
+
+
+def _provider(name: str, endpoint: Endpoint) -> Account:
+    return Account(
+        provider=name,
+        upstream=Pool(endpoint.base_url, name=name, limits=endpoint.limits),
+        path=endpoint.path,
+        headers=(("content-type", "application/json"), *endpoint.headers()),
+        dialect=OPENAI_CHAT,
+        quirks=endpoint.quirks,
+    )
+
+
+def _simulated(name: str, simulated: SimulatedSettings) -> Account:
+    return Account(
+        provider=name,
+        upstream=Simulated(simulated),
+        path="/v1/chat/completions",
+        headers=(),
+        dialect=OPENAI_CHAT,
+        quirks=Quirks(),
+    )
+
+
+def _retry(settings: Settings) -> Retry:
+    retry = settings.retry
+    return Retry(
+        attempts=retry.attempts,
+        backoff=retry.backoff_ms / 1000,
+        max_backoff=retry.max_backoff_ms / 1000,
+        ratio=retry.budget_ratio,
+    )
+
+
+def _resolver(book: Book) -> Callable[[str], Resolved | None]:
+    """Names resolved once: a bounded memory in front of the book."""
+    known: dict[str, Resolved] = {}
+
+    def resolved(name: str) -> Resolved | None:
+        found = known.get(name)
+        if found is None:
+            target = book.target(name)
+            if target is None:
+                return None
+            if len(known) >= REMEMBERED:
+                known.clear()
+            route = target.route
+            found = known[name] = Resolved(route=route.name, candidates=target.deployments, rule=rule_of(route))
+        return found
+
+    return resolved
