@@ -299,3 +299,18 @@ def test_whatever_a_file_says_it_loads_or_every_line_names_a_place(tree: dict[st
     except SettingsWrong as error:
         wrong = error.message.split("\n")
     assert all(line.startswith("s.toml: [") for line in wrong)
+
+
+def test_a_rollout_names_a_deployment_and_a_share(tmp_path: Path) -> None:
+    file = tmp_path / "freehold.toml"
+    file.write_text(
+        '[simulated.lab]\n[deployments.old]\nprovider = "lab"\nmodel = "old"\n'
+        '[routes.support]\ndeployments = ["old"]\ncollect = true\n'
+        '[routes.support.rollout]\ncandidate = "odl"\nstep = "canary"\nshare = 2.0\n'
+    )
+
+    with pytest.raises(SettingsWrong) as wrong:
+        load(file, {})
+
+    assert "[routes.support] rollout.share: expected 0 to 1, got 2" in wrong.value.message
+    assert "[routes.support] rollout.candidate: there is no deployment odl; did you mean old?" in wrong.value.message

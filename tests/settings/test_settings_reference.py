@@ -9,6 +9,7 @@ import pytest
 from msgspec import NODEFAULT, Struct
 from msgspec.structs import fields
 
+from freehold.core.deployment import Rollout
 from freehold.core.label import Clearance, Sensitivity
 from freehold.providers.simulated.simulation import Rule, ToolUse
 from freehold.settings import tables
@@ -24,6 +25,8 @@ SECTIONS: dict[str, type[Struct]] = {
     "[deployments.NAME]": tables.DeploymentSettings,
     "[deployments.NAME.clearance]": Clearance,
     "[routes.NAME]": tables.RouteSettings,
+    "[routes.NAME.rollout]": Rollout,
+    "[local.NAME]": tables.LocalSettings,
     "[retry]": tables.RetrySettings,
     "[breaker]": tables.BreakerSettings,
     "[record]": tables.RecordSettings,

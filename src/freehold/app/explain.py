@@ -59,4 +59,4 @@ def decision_of(inference: Inference) -> Decision | None:
 
 def rule_of(route: Route) -> Rule:
     """How a route ranks."""
-    return Rule(objective=route.objective, ordered=route.ordered, weights=route.weights)
+    return Rule(objective=route.objective, ordered=route.ordered, weights=route.weights, rollout=route.rollout)

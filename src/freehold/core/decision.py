@@ -24,7 +24,8 @@ class Inputs(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Everything a plan is computed from, beside the settings named by `settings` (their digest).
 
     `candidates` are deployment ids; `health` has only those that differ from a healthy unmeasured one; `allowed` are
-    the key's model and route patterns (None: all); `draw` in [0, 1) decides by weights.
+    the key's model and route patterns (None: all); `draw` in [0, 1) decides by weights; `cohort` in [0, 1)
+    is the conversation's place in a rollout (None: the route has none).
     """
 
     settings: str
@@ -38,9 +39,10 @@ class Inputs(Struct, frozen=True, kw_only=True, omit_defaults=True):
     budgeted: bool = False
     health: dict[str, Health] = {}
     draw: float = 0.0
+    cohort: float | None = None
 
 
-Ground = Literal["ability", "key", "label", "price", "health"]
+Ground = Literal["ability", "key", "label", "price", "health", "rollout"]
 
 
 class Exclusion(Struct, frozen=True):

@@ -32,8 +32,24 @@ class Deployment(Struct, frozen=True, kw_only=True):
     clearance: Clearance = ANYTHING
 
 
+class Rollout(Struct, frozen=True, kw_only=True):
+    """A candidate on its way into a route.
+
+    shadow: it gets copies, no caller sees it; canary: `share` (0 to 1) of the conversations ask it first; full: all do.
+    `salt` makes this rollout's draw of conversations its own.
+    """
+
+    candidate: str
+    step: Literal["shadow", "canary", "full"]
+    share: float = 0.0
+    salt: str = ""
+
+
 class Route(Struct, frozen=True, kw_only=True):
-    """A name for callers. With `order` the deployments are tried as written; `weights` draw the first one."""
+    """A name for callers. With `ordered` the deployments are tried as written; `weights` draw the first one.
+
+    `collect` keeps what is said there, for datasets and replays.
+    """
 
     name: str
     deployments: tuple[str, ...]
@@ -41,3 +57,5 @@ class Route(Struct, frozen=True, kw_only=True):
     ordered: bool = False
     weights: dict[str, float] = {}
     strict: bool = False
+    collect: bool = False
+    rollout: Rollout | None = None

@@ -1,5 +1,7 @@
 """One request answered: the unit of record."""
 
+from typing import Literal
+
 from msgspec import Raw, Struct
 
 from freehold.core.decision import Decision
@@ -23,6 +25,10 @@ class Call(Struct, frozen=True, kw_only=True, omit_defaults=True):
     upstream_id: str | None = None
 
 
+Purpose = Literal["caller", "shadow", "replay"]
+"""Why it was asked: for a caller, as a copy for a candidate in shadow, or again, to evaluate."""
+
+
 class Accepted(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Written before anything is sent: the promise that a record will follow."""
 
@@ -38,6 +44,7 @@ class Inference(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `at`: UTC nanoseconds of acceptance; `duration` and `ttft` in nanoseconds; `cost` in nano-dollars (None: price or
     usage unknown); `price`: digest of the price it was computed from; `request`, `response`: SHA-256 of the bodies.
+    `episode`: the conversation it belongs to, where the route keeps track; `of`: the inference that it copies.
     """
 
     id: str
@@ -48,6 +55,9 @@ class Inference(Struct, frozen=True, kw_only=True, omit_defaults=True):
     key: str | None = None
     team: str | None = None
     subject: str | None = None
+    episode: str | None = None
+    purpose: Purpose = "caller"
+    of: str | None = None
     settings: str = ""
     stream: bool = False
     decision: Decision | Raw | None = None

@@ -8,6 +8,9 @@ is well (its breaker is closed). Ranked by the route's objective:
     best       quality, then price
     balanced   quality minus what a tenfold price and a tenfold time cost (BALANCE), then price
 
+While a candidate rolls out on the route it comes first for the conversations that are to see it, and not at all for
+the others.
+
 What is unknown takes the stated prior: quality 0.5, 800 ms to the first token, 50 tokens a second; an unknown price
 ranks behind every known one. A recent error rate lowers quality and lengthens time in proportion.
 """
@@ -19,7 +22,7 @@ from math import inf, log10
 from msgspec import Struct
 
 from freehold.core.decision import WELL, Decision, Exclusion, Ground, Health, Inputs
-from freehold.core.deployment import Deployment, Objective
+from freehold.core.deployment import Deployment, Objective, Rollout
 from freehold.core.label import may_flow
 from freehold.core.money import cost
 from freehold.core.usage import Usage
@@ -37,6 +40,7 @@ class Rule(Struct, frozen=True, kw_only=True):
     objective: Objective
     ordered: bool = False
     weights: Mapping[str, float] = {}
+    rollout: Rollout | None = None
 
 
 class _Ranked(Struct, frozen=True):
@@ -50,15 +54,30 @@ def plan(inputs: Inputs, rule: Rule, candidates: Sequence[Deployment]) -> Decisi
     """Order `candidates` for a request. An empty order means that none is eligible; `excluded` says why."""
     able: list[_Ranked] = []
     excluded: list[Exclusion] = []
+    rollout = rule.rollout
     for deployment in candidates:
         health = inputs.health.get(deployment.id, WELL)
-        unfit = _unfit(deployment, health, inputs)
+        unfit = _held_back(deployment, rollout, inputs.cohort) or _unfit(deployment, health, inputs)
         if unfit is None:
             able.append(_measure(deployment, health, inputs))
         else:
             excluded.append(Exclusion(deployment.id, *unfit))
     order, why = _order(able, rule, inputs.draw)
+    if rollout is not None and (first := next((r for r in order if r.deployment.id == rollout.candidate), None)):
+        order = [first, *(r for r in order if r is not first)]
+        why = "full rollout" if rollout.step == "full" else f"canary of {rollout.share:.0%}: this conversation is in it"
     return Decision(inputs=inputs, order=tuple(r.deployment.id for r in order), why=why, excluded=tuple(excluded))
+
+
+def _held_back(d: Deployment, rollout: Rollout | None, cohort: float | None) -> tuple[Ground, str] | None:
+    """Why a candidate does not serve this conversation yet."""
+    if rollout is None or d.id != rollout.candidate or rollout.step == "full":
+        return None
+    if rollout.step == "shadow":
+        return "rollout", "is in shadow: it gets copies only"
+    if cohort is None or cohort >= rollout.share:
+        return "rollout", f"canary of {rollout.share:.0%}: this conversation is not in it"
+    return None
 
 
 def _unfit(d: Deployment, health: Health, inputs: Inputs) -> tuple[Ground, str] | None:

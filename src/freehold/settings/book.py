@@ -116,7 +116,11 @@ class Book:
         return named.provider if named is not None and name not in self._routes else "freehold"
 
     def _routed(self, name: str, route: RouteSettings) -> Target:
-        found = tuple(d for id in route.deployments if (d := self.deployment(id)) is not None)
+        rollout = route.rollout
+        named = route.deployments
+        if rollout is not None and rollout.candidate not in named:
+            named = (*named, rollout.candidate)
+        found = tuple(d for id in named if (d := self.deployment(id)) is not None)
         return Target(
             Route(
                 name=name,
@@ -125,6 +129,8 @@ class Book:
                 ordered=route.ordered,
                 weights=route.weights,
                 strict=route.strict,
+                collect=route.collect,
+                rollout=rollout,
             ),
             found,
         )

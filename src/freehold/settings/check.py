@@ -8,7 +8,7 @@ from typing import cast
 from freehold.providers.known import KNOWN
 from freehold.providers.provider import key
 from freehold.settings.reading import Reader, nearest
-from freehold.settings.tables import RouteSettings, Settings, SimulatedSettings
+from freehold.settings.tables import LocalSettings, RouteSettings, Settings, SimulatedSettings
 
 
 def check(settings: Settings, tables: Mapping[str, object], reader: Reader) -> None:
@@ -19,7 +19,10 @@ def check(settings: Settings, tables: Mapping[str, object], reader: Reader) -> N
         _simulated(name, simulated, reader)
         if name in settings.providers:
             reader.problem(("simulated", name), f"a table [providers.{name}] has the same name; rename one")
-    providers = _names(tables, "providers") | _names(tables, "simulated") | in_environment(settings, reader.env)
+    for name, local in settings.local.items():
+        _local(name, local, settings, reader)
+    providers = _names(tables, "providers") | _names(tables, "simulated") | _names(tables, "local")
+    providers |= in_environment(settings, reader.env)
     for name, deployment in settings.deployments.items():
         if deployment.provider not in providers:
             hint = nearest(deployment.provider, providers) or "; describe it in a table [providers.NAME]"
@@ -28,7 +31,7 @@ def check(settings: Settings, tables: Mapping[str, object], reader: Reader) -> N
     closed -= {n for n, p in settings.providers.items() if p.any_model}
     closed |= {n for n, p in settings.providers.items() if p.any_model is False}
     closed |= settings.simulated.keys()
-    deployments = _names(tables, "deployments")
+    deployments = _names(tables, "deployments") | _names(tables, "local")
     for name, route in settings.routes.items():
         if name in deployments:
             reader.problem(("routes", name), "a deployment has the same name; rename one")
@@ -80,13 +83,30 @@ def _simulated(name: str, simulated: SimulatedSettings, reader: Reader) -> None:
             reader.problem((*place, setting), f"there is no file {path}")
 
 
+def _local(name: str, local: LocalSettings, settings: Settings, reader: Reader) -> None:
+    place = ("local", name)
+    if "/" in name:
+        reader.problem(place, "the name of a local model has no slash, since callers write PROVIDER/MODEL elsewhere")
+    for other, table in (("providers", settings.providers), ("simulated", settings.simulated)):
+        if name in table:
+            reader.problem(place, f"a table [{other}.{name}] has the same name; rename one")
+    if not Path(local.artifact).is_dir():
+        reader.problem((*place, "artifact"), f"there is no folder {local.artifact}")
+
+
 def _route(name: str, route: RouteSettings, deployments: Set[str], providers: Set[str], reader: Reader) -> None:
     place = ("routes", name)
-    for entry in route.deployments:
+    named: list[tuple[tuple[str, ...], str]] = [((*place, "deployments"), entry) for entry in route.deployments]
+    rollout = route.rollout
+    if rollout is not None:
+        named.append(((*place, "rollout", "candidate"), rollout.candidate))
+        if not 0 <= rollout.share <= 1:
+            reader.problem((*place, "rollout", "share"), f"expected 0 to 1, got {rollout.share:g}")
+    for where, entry in named:
         provider, slash, model = entry.partition("/")
         if entry not in deployments and not (slash and model and provider in providers):
             hint = nearest(entry, deployments) or "; write a name of [deployments], or PROVIDER/MODEL"
-            reader.problem((*place, "deployments"), f"there is no deployment {entry}{hint}")
+            reader.problem(where, f"there is no deployment {entry}{hint}")
     if len(set(route.deployments)) < len(route.deployments):
         reader.problem((*place, "deployments"), "names a deployment twice")
     for entry in route.weights:

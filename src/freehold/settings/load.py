@@ -66,6 +66,7 @@ def _placed(settings: Settings, folder: Path) -> Settings:
         server=replace(server, tls_cert=at(server.tls_cert), tls_key=at(server.tls_key)),
         data=replace(data, folder=at(data.folder)),
         simulated={n: replace(s, replay=at(s.replay), answers=at(s.answers)) for n, s in settings.simulated.items()},
+        local={n: replace(s, artifact=str(folder / Path(s.artifact).expanduser())) for n, s in settings.local.items()},
     )
 
 

@@ -17,7 +17,7 @@ from freehold.core.secret import Secret
 
 S = TypeVar("S", bound=Struct)
 
-NAMED = frozenset({"providers", "deployments", "routes", "simulated"})
+NAMED = frozenset({"providers", "deployments", "routes", "simulated", "local"})
 """Tables of tables, whose keys the operator chooses."""
 
 MAX_SECRET_FILE = 64 * 1024

@@ -40,10 +40,17 @@ def resolve(settings: Settings, found: Iterable[Found] = (), catalog: Iterable[O
             deployments.setdefault(f"{name}/{model}", DeploymentSettings(provider=name, model=model))
     for name in settings.simulated.keys() - named:
         deployments[f"{name}/simulated"] = DeploymentSettings(provider=name, model="simulated")
-    whole = {
-        id: _simulated(d, settings) if d.provider in settings.simulated else _known(d, providers[d.provider], known)
-        for id, d in sorted(deployments.items())
-    }
+    for name in settings.local.keys() - named:
+        deployments[name] = DeploymentSettings(provider=name, model=name)
+
+    def known_facts(d: DeploymentSettings) -> DeploymentSettings:
+        if d.provider in settings.simulated:
+            return _simulated(d, settings)
+        if d.provider in settings.local:
+            return _local(d, settings)
+        return _known(d, providers[d.provider], known)
+
+    whole = {id: known_facts(d) for id, d in sorted(deployments.items())}
     return replace(settings, providers=dict(sorted(providers.items())), deployments=whole)
 
 
@@ -100,6 +107,17 @@ def _simulated(d: DeploymentSettings, settings: Settings) -> DeploymentSettings:
         ttft_ms=model.ttft_ms if d.ttft_ms is None else d.ttft_ms,
         tokens_per_second=d.tokens_per_second or model.tokens_per_second,
         lacks=frozenset() if d.lacks is None else d.lacks,
+    )
+
+
+def _local(d: DeploymentSettings, settings: Settings) -> DeploymentSettings:
+    model = settings.local[d.provider]
+    price = model.price if d.price is None else d.price
+    return replace(
+        d,
+        price=FREE if price is None else price,
+        quality=model.quality if d.quality is None else d.quality,
+        lacks=frozenset({"tools", "image", "audio", "file", "logprobs", "n"}) if d.lacks is None else d.lacks,
     )
 
 

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from freehold.core.deployment import Objective
+from freehold.core.deployment import Objective, Rollout
 from freehold.core.label import ANYTHING, Clearance
 from freehold.core.money import Price
 from freehold.core.request import Need
@@ -93,13 +93,18 @@ class DeploymentSettings(Struct, frozen=True, kw_only=True):
 
 
 class RouteSettings(Struct, frozen=True, kw_only=True):
-    """A name for callers. `ordered` tries the deployments as written; `weights` draw the first one."""
+    """A name for callers. `ordered` tries the deployments as written; `weights` draw the first one.
+
+    `rollout` is laid over the file by `freehold rollout`.
+    """
 
     deployments: Annotated[tuple[str, ...], Meta(min_length=1)]
     objective: Objective = "balanced"
     ordered: bool = False
     weights: dict[str, Millis] = {}
     strict: bool = False
+    collect: bool = False
+    rollout: Rollout | None = None
 
 
 class RetrySettings(Struct, frozen=True, kw_only=True):
@@ -130,6 +135,16 @@ class SimulatedSettings(Simulation, frozen=True, kw_only=True):
     price: Price | None = None
 
 
+class LocalSettings(Struct, frozen=True, kw_only=True):
+    """A model that runs here, made by `freehold tune`: the folder of its artifact. Its tokens cost nothing unless
+    `price` says otherwise."""
+
+    artifact: str
+    engine: Literal["student"] = "student"
+    price: Price | None = None
+    quality: Share | None = None
+
+
 class Settings(Struct, frozen=True, kw_only=True):
     """Everything an operator can set."""
 
@@ -143,3 +158,4 @@ class Settings(Struct, frozen=True, kw_only=True):
     breaker: BreakerSettings = BreakerSettings()
     record: RecordSettings = RecordSettings()
     simulated: dict[str, SimulatedSettings] = {}
+    local: dict[str, LocalSettings] = {}
