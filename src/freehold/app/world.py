@@ -112,7 +112,12 @@ def _resolver(book: Book) -> Callable[[str], Resolved | None]:
             if len(known) >= REMEMBERED:
                 known.clear()
             route = target.route
-            found = known[name] = Resolved(route=route.name, candidates=target.deployments, rule=rule_of(route))
+            found = known[name] = Resolved(
+                route=route.name,
+                candidates=target.deployments,
+                rule=rule_of(route),
+                tracked=route.collect or route.rollout is not None,
+            )
         return found
 
     return resolved

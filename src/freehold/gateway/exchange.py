@@ -6,7 +6,7 @@ from msgspec import Raw, Struct
 
 from freehold.core.decision import Decision
 from freehold.core.deployment import Deployment
-from freehold.core.inference import Call
+from freehold.core.inference import Call, Inference, Purpose
 from freehold.core.label import PUBLIC, Label
 from freehold.core.ports import Headers
 from freehold.core.principal import Key
@@ -18,12 +18,19 @@ from freehold.governance.budget import Reservation
 
 
 class Ask(Struct, frozen=True, kw_only=True):
-    """What a caller handed in. `credential` is the value of its authorization header."""
+    """What a caller handed in. `credential` is the value of its authorization header.
+
+    What we ask ourselves, for another `purpose` than a caller, needs no credential: it is charged to `key`. `of` is
+    the inference that it copies.
+    """
 
     dialect: Dialect
     body: bytes
     credential: bytes | None = None
     headers: Mapping[bytes, bytes] = {}
+    purpose: Purpose = "caller"
+    key: Key | None = None
+    of: str | None = None
 
 
 class Exchange:
@@ -37,9 +44,11 @@ class Exchange:
         "cost",
         "decision",
         "decision_json",
+        "episode",
         "first_content",
         "head",
         "id",
+        "inference",
         "key",
         "label",
         "limit_headers",
@@ -61,6 +70,7 @@ class Exchange:
         self.label: Label = PUBLIC
         self.request: Request | None = None
         self.route = ""
+        self.episode: str | None = None
         self.decision: Decision | None = None
         self.decision_json: Raw | None = None
         self.reservation: Reservation | None = None
@@ -72,4 +82,5 @@ class Exchange:
         self.usage: Usage | None = None
         self.cost: int | None = None
         self.warnings: tuple[str, ...] = ()
+        self.inference: Inference | None = None  # the record, once it is written
         self.limit_headers: tuple[tuple[str, str], ...] = ()

@@ -24,7 +24,7 @@ from freehold.core.errors import (
     NoneHealthy,
     UnknownModel,
 )
-from freehold.core.events import Outcome, Stage
+from freehold.core.events import Answer, Outcome, Stage
 from freehold.core.ids import Ids
 from freehold.core.inference import Accepted
 from freehold.core.money import cost
@@ -33,7 +33,9 @@ from freehold.core.principal import Key
 from freehold.core.request import Request
 from freehold.core.usage import Usage
 from freehold.gateway.call import Relay, RetryBudget
+from freehold.gateway.episode import episode
 from freehold.gateway.exchange import Ask, Exchange
+from freehold.gateway.keep import Kept
 from freehold.gateway.metrics import Metrics
 from freehold.gateway.record import Recorder
 from freehold.gateway.world import Resolved, World
@@ -41,6 +43,7 @@ from freehold.governance.admit import Asked, admit, expected, rates, scopes
 from freehold.governance.budget import Budgets
 from freehold.governance.keys import Keyring
 from freehold.governance.limits import Limits
+from freehold.routing.cohort import cohort
 from freehold.routing.health import HealthBoard
 from freehold.routing.plan import plan
 
@@ -54,6 +57,10 @@ class End(Stage, Protocol):
     """The end of the chain: hands events to a caller. `begin` comes once, before anything else."""
 
     def begin(self, exchange: Exchange) -> None: ...
+
+
+def _forget(exchange: Exchange, answer: Answer) -> None:
+    """Nobody learns from it."""
 
 
 class Pipeline:
@@ -72,6 +79,7 @@ class Pipeline:
         clock: Clock,
         ids: Ids,
         random: Callable[[], float],
+        kept: Kept = _forget,
     ) -> None:
         self.world = world
         self.health = health
@@ -83,6 +91,7 @@ class Pipeline:
         self._clock = clock
         self._ids = ids
         self._random = random
+        self._kept = kept
         self._retries = RetryBudget(world.retry.ratio)
         self._plans: dict[object, tuple[Decision, msgspec.Raw, tuple[Deployment, ...]]] = {}
         self._plans_of: object = None
@@ -96,7 +105,10 @@ class Pipeline:
         end.begin(exchange)
         recorder = self._recorder(exchange, end)
         try:
-            exchange.key = self.authenticate(ask.credential, ask.headers)
+            if ask.purpose == "caller":
+                exchange.key = self.authenticate(ask.credential, ask.headers)
+            else:
+                exchange.key = ask.key
         except FreeholdError as error:  # nobody we know asked: counted, not recorded
             self.metrics.unauthenticated += 1
             end.end(Outcome("refused", error))
@@ -106,6 +118,8 @@ class Pipeline:
                 raise Draining("This server is shutting down; send the request to another or try again", retry_after=1)
             request = exchange.request = ask.dialect.decode_request(ask.body)
             resolved = self._resolve(exchange, request)
+            if resolved.tracked:
+                self._track(exchange, request, recorder)
             self._admit(exchange, request)
             request = exchange.request
             deployments = self._plan(exchange, request, resolved)
@@ -167,6 +181,12 @@ class Pipeline:
         exchange.route = resolved.route
         return resolved
 
+    def _track(self, exchange: Exchange, request: Request, recorder: Recorder) -> None:
+        """Tell conversations apart and keep what is answered."""
+        ask = exchange.ask
+        exchange.episode = episode(ask.headers, exchange.key, ask.dialect.messages(request))
+        recorder.keep(self._kept)
+
     def _admit(self, exchange: Exchange, request: Request) -> None:
         key = exchange.key
         asked = admit(self._steps, Asked(request=request, key=key, at=exchange.at, label=exchange.label))
@@ -199,7 +219,9 @@ class Pipeline:
         if self._plans_of != (exchange.world.settings, self.health.version):
             self._plans.clear()
             self._plans_of = (exchange.world.settings, self.health.version)
-        known = None if resolved.rule.weights else self._plans.get(memo)
+        rule = resolved.rule
+        drawn = bool(rule.weights) or rule.rollout is not None  # each request has inputs of its own
+        known = None if drawn else self._plans.get(memo)
         if known is None:
             ids = {d.id: d for d in resolved.candidates}
             inputs = Inputs(
@@ -213,13 +235,15 @@ class Pipeline:
                 label=exchange.label,
                 budgeted=budgeted,
                 health={i: h for i, h in health.items() if i in ids},
-                draw=self._random() if resolved.rule.weights else 0.0,
+                draw=self._random() if rule.weights else 0.0,
+                cohort=None if rule.rollout is None else cohort(rule.rollout.salt, exchange.episode or ""),
             )
-            decision = plan(inputs, resolved.rule, resolved.candidates)
+            decision = plan(inputs, rule, resolved.candidates)
             known = (decision, msgspec.Raw(self._encoder.encode(decision)), tuple(ids[i] for i in decision.order))
-            if len(self._plans) >= REMEMBERED:
-                self._plans.clear()
-            self._plans[memo] = known
+            if not drawn:
+                if len(self._plans) >= REMEMBERED:
+                    self._plans.clear()
+                self._plans[memo] = known
         exchange.decision, exchange.decision_json, deployments = known
         if not deployments:
             raise no_deployment(exchange.decision)

@@ -14,6 +14,7 @@ from freehold.core.money import cost
 from freehold.core.ports import Clock, Ledger
 from freehold.core.usage import Usage
 from freehold.gateway.exchange import Exchange
+from freehold.gateway.keep import Keep, Kept
 from freehold.gateway.metrics import Metrics
 from freehold.governance.budget import Budgets
 from freehold.governance.limits import Limits
@@ -60,6 +61,10 @@ class Recorder:
         self._finish: str | None = None
         self._said = 0
 
+    def keep(self, kept: Kept) -> None:
+        """Let `kept` have the whole answer too."""
+        self._next = Keep(self._exchange, self._next, kept)
+
     def event(self, event: Event) -> None:
         self._digest.update(event.raw)
         for delta in event.deltas:
@@ -77,7 +82,7 @@ class Recorder:
     def end(self, outcome: Outcome) -> None:
         exchange = self._exchange
         self._count(exchange, outcome)
-        inference = self._inference(exchange, outcome)
+        inference = exchange.inference = self._inference(exchange, outcome)
         try:
             self._ledger.close(inference)
         except FreeholdError as error:  # an answer without its record does not count as given
@@ -120,6 +125,9 @@ class Recorder:
             key=None if key is None else key.id,
             team=None if key is None else key.team,
             subject=None if request is None else request.subject,
+            episode=exchange.episode,
+            purpose=exchange.ask.purpose,
+            of=exchange.ask.of,
             settings=exchange.world.settings,
             stream=request is not None and request.stream,
             decision=exchange.decision_json,

@@ -23,11 +23,15 @@ class Account(Struct, frozen=True, kw_only=True):
 
 
 class Resolved(Struct, frozen=True, kw_only=True):
-    """What a caller's `model` means: the route (or the name itself), its candidates and how they are ranked."""
+    """What a caller's `model` means: the route (or the name itself), its candidates and how they are ranked.
+
+    `tracked`: its conversations are told apart and its answers kept, since it collects or rolls out a candidate.
+    """
 
     route: str
     candidates: tuple[Deployment, ...]
     rule: Rule
+    tracked: bool = False
 
 
 class Retry(Struct, frozen=True, kw_only=True):
