@@ -218,6 +218,22 @@ def test_a_message_is_always_easy_or_always_hard(known: str) -> None:
     assert right(provider(answers=known, skill=0.8, seed=2)) != right(clever)
 
 
+def test_each_member_of_a_known_object_is_right_or_wrong_by_itself(tmp_path: Path) -> None:
+    rows = [{"text": f"message {n}", "reply": {"intent": f"i{n}", "amount": n % 3 or None}} for n in range(200)]
+    path = tmp_path / "answers.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    simulated = provider(answers=str(path), skill=0.8)
+
+    kinds: set[tuple[bool, bool]] = set()
+    for n, row in enumerate(rows):
+        got = json.loads(said(simulated, f"message {n}"))
+        assert list(got) == ["intent", "amount"]
+        assert got["intent"] in {r["reply"]["intent"] for r in rows}
+        assert got["amount"] in {None, 1, 2}
+        kinds.add((got["intent"] == row["reply"]["intent"], got["amount"] == row["reply"]["amount"]))
+    assert kinds == {(True, True), (True, False), (False, True), (False, False)}
+
+
 def test_a_known_text_is_found_inside_a_prompt(known: str) -> None:
     assert said(provider(answers=known), "Classify:\n<<message 12 of many>>") == "reply 12"
     assert said(provider(answers=known), "something else") == "simulated answer to: something else"

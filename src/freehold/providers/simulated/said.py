@@ -43,42 +43,55 @@ class _Known(Struct, frozen=True):
     text: str
     reply: Any
 
-    @property
-    def said(self) -> str:
-        return self.reply if isinstance(self.reply, str) else msgspec.json.encode(self.reply).decode()
+
+WHOLE = ""
+"""Stands for a reply that is no object, where the name of a member would stand."""
 
 
 class Answers:
     """Known answers, of which a share is given right: a message is always easy or always hard.
 
+    Of a reply that is an object each member is right or wrong by itself. What is wrong is what another row has there.
     Of two providers with the same seed the more skilled one is right wherever the other is.
     """
 
-    def __init__(self, known: Sequence[tuple[str, str]], *, skill: float, seed: int) -> None:
+    def __init__(self, known: Sequence[tuple[str, Any]], *, skill: float, seed: int) -> None:
         self._replies = {text.strip(): reply for text, reply in known}
         self._texts = sorted(self._replies, key=len, reverse=True)
-        self._all = list(dict.fromkeys(self._replies.values()))
+        self._said: dict[str, list[Any]] = {}
+        for reply in self._replies.values():
+            for member, value in _members(reply).items():
+                self._said.setdefault(member, []).append(value)
         self._skill = skill
         self._seed = seed
 
     @classmethod
     def load(cls, path: str, *, skill: float, seed: int) -> "Answers":
         """The rows of a JSONL file, `{"text": ..., "reply": ...}` each; SettingsWrong names the row that is not one."""
-        return cls([(row.text, row.said) for row in rows(path, _Known)], skill=skill, seed=seed)
+        return cls([(row.text, row.reply) for row in rows(path, _Known)], skill=skill, seed=seed)
 
     def reply(self, prompt: str) -> str | None:
         """What is said to a prompt that is or contains a known text; None where none is known."""
         text = prompt.strip()
         if text not in self._replies:
             text = next((known for known in self._texts if known and known in prompt), "")
-        right = self._replies.get(text)
-        if right is None:
+        if text not in self._replies:
             return None
-        dice = Dice(self._seed, text)
+        said = {member: self._one(text, member, right) for member, right in _members(self._replies[text]).items()}
+        value = said.get(WHOLE, said)
+        return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+
+    def _one(self, text: str, member: str, right: Any) -> Any:
+        dice = Dice(self._seed, text, member) if member else Dice(self._seed, text)
         if dice.share() < self._skill:
             return right
-        wrong = [reply for reply in self._all if reply != right]
+        wrong = [value for value in self._said[member] if value != right]
         return wrong[dice.below(len(wrong))] if wrong else "I do not know."
+
+
+def _members(reply: Any) -> dict[str, Any]:
+    """The members of an object; anything else as the one member WHOLE."""
+    return cast(dict[str, Any], reply) if isinstance(reply, dict) and reply and WHOLE not in reply else {WHOLE: reply}
 
 
 class Speaker:
