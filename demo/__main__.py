@@ -1,84 +1,88 @@
-"""The demo: a bank's support inbox goes through the gateway by the real OpenAI SDK. No key, no network."""
+"""The demo: the support inbox of an invented bank goes through Freehold, by the OpenAI SDK. No key, no network.
 
+Three simulated deployments, three routes, an outage in the middle. Everything that is shown at the end is read from the
+ledger and checked; what is not true makes the demo fail.
+"""
+
+import argparse
 import json
-import subprocess
 import sys
-import tempfile
-from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
+import time
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 import openai
 from rich.console import Console
-from rich.progress import track
+from rich.live import Live
 
-HERE = Path(__file__).parent
-FREEHOLD = [sys.executable, "-c", "from freehold.cli.main import main; main()"]
-SETTINGS = """
-[simulated.swift-lab]
-answers = "{answers}"
-skill = 0.80
-error_rate = 0.03
-price = {{ input = "0.10", output = "0.40" }}
-[simulated.sage-lab]
-answers = "{answers}"
-skill = 0.97
-ttft_ms = 20
-price = {{ input = "2.50", output = "10.00" }}
-[deployments.swift]
-provider = "swift-lab"
-model = "swift"
-[deployments.sage]
-provider = "sage-lab"
-model = "sage"
-[routes.support]
-deployments = ["swift", "sage"]
-objective = "cheapest"
-"""
+from demo import board, real
+from demo.asking import ask
+from demo.closing import close
+from demo.gateway import DemoFailed, Gateway, freehold, prepare, running
+from demo.inbox import Message, inbox
+from demo.tally import REAL, Tally
+
+CLIENTS = 16
+BUDGET = "2.00"
+OUTAGE = (0.35, 0.65)
+"""Between these shares of the messages swift's provider is down."""
 
 
-def main() -> None:
-    console = Console()
-    inbox = [json.loads(line) for line in (HERE / "inbox.jsonl").read_text().splitlines()]
-    with tempfile.TemporaryDirectory() as folder:
-        answers = Path(folder, "answers.jsonl")
-        answers.write_text("".join(json.dumps({"text": m["text"], "reply": m["intent"]}) + "\n" for m in inbox))
-        settings = Path(folder, "freehold.toml")
-        settings.write_text(SETTINGS.format(answers=answers))
-        data = f"{folder}/data"
-        up = [*FREEHOLD, "up", "--port", "0", "--settings", str(settings), "--data", data]
-        with subprocess.Popen(up, stdout=subprocess.PIPE, text=True) as gateway:
-            assert gateway.stdout is not None
-            url = next(line.split("base_url ")[1].split(")")[0] for line in gateway.stdout if "base_url " in line)
-            console.print(f"{len(inbox)} messages to route 'support' at {url} (simulated deployments)")
-            client = openai.OpenAI(base_url=url, api_key="none", max_retries=0)
-
-            def ask(message: dict[str, str]) -> str:
-                turn = {"role": "user", "content": message["text"]}
-                answer = client.chat.completions.create(model="support", messages=[turn])  # type: ignore[list-item]
-                return answer.choices[0].message.content or ""
-
-            with ThreadPoolExecutor(16) as pool:
-                said = list(track(pool.map(ask, inbox), total=len(inbox), description="answering"))
-            gateway.terminate()
-            gateway.stdout.read()
-        right = sum(s == m["intent"] for s, m in zip(said, inbox, strict=True))
-        listed = subprocess.run(
-            [*FREEHOLD, "inferences", "list", "--limit", "5000", "--json", "--data", data],
-            capture_output=True,
-            check=True,
-        )
-        rows = json.loads(listed.stdout)
-        console.print(f"right: {right} of {len(inbox)}")
-        for name, count in Counter(r["deployment"] for r in rows).items():
-            cost = sum(r.get("cost", 0) for r in rows if r["deployment"] == name) / 1e9
-            console.print(f"  {name}: {count} answers, ${cost:.4f}")
-        fell = [r for r in rows if len(r["calls"]) > 1]
-        console.print(f"{len(fell)} fell back to another deployment; one of them explained:")
-        if fell:
-            subprocess.run([*FREEHOLD, "explain", fell[0]["id"], "--data", data], check=True)
-        subprocess.run([*FREEHOLD, "verify", "--data", data], check=True)
-        console.print("Next: `.venv/bin/freehold up`, then point your OpenAI SDK at it.")
+def main() -> int:
+    options = _options()
+    console = Console(width=None if sys.stdout.isatty() else 100, highlight=False)
+    try:
+        return story(console, inbox()[: options.messages], options.folder, options.real)
+    except DemoFailed as error:
+        console.print(f"The demo failed: {error}", style="bold red", markup=False)
+        return 1
 
 
-main()
+def story(console: Console, messages: list[Message], folder: Path, model: str | None) -> int:
+    """From an empty folder to a checked ledger; 0 where all that was shown is true."""
+    settings = prepare(folder, messages, more=real.tables(model) if model else "")
+    routes = [option for route in ("chat", "letters", "urgent", REAL) for option in ("--route", route)]
+    made = freehold(settings, "keys", "create", "inbox", "--team", "support", "--budget", BUDGET, *routes, "--json")
+
+    console.rule("[bold]The inbox of Marlow Quay, an invented bank")
+    with running(settings) as gateway:
+        console.print(f"{len(messages):,} messages in {len({m.language for m in messages})} languages go through the")
+        client = openai.OpenAI(base_url=gateway.base_url, api_key=json.loads(made)["secret"], max_retries=0)
+        tally = Tally(settings)
+        answer_all(console, client, gateway, messages, tally)
+        if model:
+            for message in real.share(messages):
+                tally.answers.append(ask(client, message, route=REAL, max_tokens=real.MAX_TOKENS))
+    tally.follow()
+    return close(console, tally, messages, settings)
+
+
+def answer_all(
+    console: Console, client: openai.OpenAI, gateway: Gateway, messages: list[Message], tally: Tally
+) -> None:
+    """Ask about every message, some at a time, while swift's provider goes down and comes back."""
+    total, begun, drawn = len(messages), time.monotonic(), 0.0
+    down, up = (int(total * share) for share in OUTAGE)
+    note = ""
+    with ThreadPoolExecutor(CLIENTS) as pool, Live(console=console, auto_refresh=False) as live:
+        for future in as_completed([pool.submit(ask, client, message) for message in messages]):
+            tally.answers.append(future.result())
+            if len(tally.answers) in (down, up):
+                gateway.outage(on=len(tally.answers) == down)
+                note = "[bold red]swift-lab is down" if len(tally.answers) == down else "[green]swift-lab is back"
+            if (seconds := time.monotonic() - begun) - drawn > 0.1 or len(tally.answers) == total:
+                drawn = seconds
+                tally.follow()
+                live.update(board.board(tally, total=total, seconds=seconds, note=note), refresh=True)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__.partition("\n")[0] if __doc__ else "")
+    parser.add_argument("--messages", type=int, default=None, help="only the first so many")
+    parser.add_argument("--folder", type=Path, default=Path("freehold-demo"), help="where settings and data stay")
+    parser.add_argument("--real", metavar="PROVIDER/MODEL", help="a real model for 24 of the messages; may cost money")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,131 @@
+"""What happened, read from the ledger while the gateway writes it, and joined with what was right."""
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from statistics import quantiles
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from demo.asking import Answer
+from freehold.app.explain import decision_of
+from freehold.core.decision import Decision
+from freehold.core.inference import Inference
+from freehold.core.money import Price, cost
+from freehold.ledger import reader
+from freehold.ledger.segment import START
+from freehold.settings.load import load
+from freehold.settings.resolve import resolve
+
+REAL = "real"
+"""The route, and the deployment, of a real model."""
+
+
+class Row(Struct, kw_only=True):
+    """What one deployment did. `took_over`: answers to what another had failed at; `ms`: how long each answer took."""
+
+    answers: int = 0
+    right: int = 0
+    fields: int = 0
+    fields_right: int = 0
+    failed: int = 0
+    took_over: int = 0
+    cost: int = 0
+    ms: list[float] = []
+    out: bool = False
+
+    def percentile(self, hundredths: int) -> float | None:
+        """Milliseconds within which this share of its answers was complete."""
+        return quantiles(self.ms, n=100, method="inclusive")[hundredths - 1] if len(self.ms) > 1 else None
+
+
+class Tally:
+    """Follows a ledger. `prices`: what each deployment charges, in the order of the settings."""
+
+    def __init__(self, settings: Path) -> None:
+        self._home = settings.parent / "data" / "ledger" / "main"
+        self._at = START
+        self.inferences: dict[str, Inference] = {}
+        self.answers: list[Answer] = []
+        self.prices: dict[str, Price] = {}
+        for name, deployment in resolve(load(settings, os.environ)).deployments.items():
+            if deployment.price is not None:
+                self.prices[name] = deployment.price
+
+    def follow(self) -> None:
+        """Read what was written since the last time."""
+        for self._at, entry in reader.read(self._home, self._at):
+            if isinstance(entry, Inference):
+                self.inferences[entry.id] = replace(entry, decision=decision_of(entry))
+
+    def rows(self) -> dict[str, Row]:
+        """What each deployment did; `out`: by the newest plan it was left alone."""
+        rows = {name: Row(ms=[]) for name in sorted(self.prices, key=lambda n: self.prices[n].input)}
+        for inference in self.inferences.values():
+            for call in inference.calls:
+                rows[call.deployment].failed += call.error is not None
+            if inference.deployment is not None:
+                row, last = rows[inference.deployment], inference.calls[-1]
+                row.cost += inference.cost or 0
+                if inference.outcome == "answered":
+                    row.answers += 1
+                    row.took_over += len(inference.calls) > 1
+                    row.ms.append((last.end - last.start) / 1e6)
+            for name in planned(inference).inputs.candidates:
+                rows[name].out = name in left_alone(inference)
+        for answer in self.answers:
+            if (inference := self.inferences.get(answer.inference)) and inference.deployment:
+                row = rows[inference.deployment]
+                row.right += answer.right
+                if inference.route == "letters":
+                    row.fields += len(answer.message.fields)
+                    row.fields_right += answer.fields_right
+        return rows
+
+    def reasons(self) -> Mapping[tuple[str, str, str], int]:
+        """How many answers went where, and why: by route, deployment and reason, the most frequent of a route first."""
+        counts = Counter((i.route, i.deployment, why(i)) for i in self.answered() if i.deployment)
+        return dict(sorted(counts.items(), key=lambda item: (item[0][0], -item[1])))
+
+    def answered(self) -> Sequence[Inference]:
+        return [i for i in self.inferences.values() if i.outcome == "answered"]
+
+    def fallbacks(self) -> Sequence[Inference]:
+        """What one deployment failed at and another answered."""
+        return [i for i in self.answered() if len({call.deployment for call in i.calls}) > 1]
+
+    def spent(self) -> int:
+        """Nano-dollars, all together."""
+        return sum(i.cost or 0 for i in self.inferences.values())
+
+    def compared(self) -> tuple[str, int, int]:
+        """The dearest deployment, what the simulated routes cost, and what they would have cost there: nano-dollars."""
+        dearest = max((n for n in self.prices if n != REAL), key=lambda n: self.prices[n].output)
+        used = [i for i in self.inferences.values() if i.usage is not None and i.route != REAL]
+        there = sum(cost(i.usage, self.prices[dearest]) for i in used if i.usage is not None)
+        return dearest, sum(i.cost or 0 for i in used), there
+
+
+def planned(inference: Inference) -> Decision:
+    assert isinstance(inference.decision, Decision)
+    return inference.decision
+
+
+def left_alone(inference: Inference) -> Iterable[str]:
+    """The deployments whose breaker was open when this was planned."""
+    return [excluded.deployment for excluded in planned(inference).excluded if excluded.ground == "health"]
+
+
+def why(inference: Inference) -> str:
+    """Why it went to the deployment that answered, in a few words."""
+    decision, objective = planned(inference), planned(inference).why.partition(":")[0]
+    failed = [call for call in inference.calls if call.error is not None]
+    if failed:
+        return f"fallback: {failed[0].deployment} failed ({failed[0].error})"
+    if alone := left_alone(inference):
+        return f"the breaker of {', '.join(alone)} was open"
+    if unable := [e for e in decision.excluded if e.ground == "ability"]:
+        return f"{objective}; {', '.join(f'{e.deployment} {e.reason}' for e in unable)}"
+    return objective
