@@ -1,6 +1,6 @@
 """The tables of the store. A change here comes with a revision in `migrations/versions`; a test compares the two."""
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, MetaData, Table, Text
 
 metadata = MetaData(naming_convention={"pk": "pk_%(table_name)s", "ix": "ix_%(table_name)s_%(column_0_N_name)s"})
 
@@ -73,4 +73,24 @@ cursors = Table(
     metadata,
     Column("node", Text, primary_key=True),
     Column("position", Text, nullable=False),  # how far this node's ledger is in `inferences`
+)
+
+workers = Table(
+    "workers",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("host", Text, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("started_at", BigInteger, nullable=False),
+    Column("beat_at", BigInteger, nullable=False),  # the lease runs from here
+    Column("fenced", Boolean, nullable=False),  # the lease is lost or given back, for good
+)
+
+progress = Table(
+    "progress",
+    metadata,
+    Column("job", Text, primary_key=True),
+    Column("share", Float, nullable=False),  # 0 to 1
+    Column("text", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
 )
