@@ -1,6 +1,7 @@
 """The gateway as a running process: an engine with a door in front of it."""
 
 import asyncio
+import errno
 import signal
 import ssl
 import time
@@ -95,12 +96,26 @@ class Gateway:
             )
         except (OSError, ssl.SSLError) as error:
             self.engine.abandon()
-            raise SettingsWrong(f"Cannot listen on {server.host}:{server.port}: {error.strerror or error}") from error
+            raise cannot_listen(server.host, server.port, error) from error
         port = self._server.sockets[0].getsockname()[1]
         host = "127.0.0.1" if server.host in {"0.0.0.0", "localhost"} else server.host
         if ":" in host:
             host = f"[{host}]"
         return f"{'https' if tls else 'http'}://{host}:{port}"
+
+
+def cannot_listen(host: str, port: int, error: OSError) -> SettingsWrong:
+    """Why there is no listening at an address, and the way out."""
+    match error.errno:
+        case errno.EADDRINUSE:
+            why = "another program listens there. Stop it, or choose another port with --port (0 takes any free one)"
+        case errno.EADDRNOTAVAIL:
+            why = "this machine has no such address. Choose another with --host (0.0.0.0 takes all)"
+        case errno.EACCES:
+            why = "ports below 1024 need more rights. Choose another with --port"
+        case _:
+            why = error.strerror or str(error)
+    return SettingsWrong(f"Cannot listen on {host}:{port}: {why}")
 
 
 def _limits(server: ServerSettings) -> DoorLimits:

@@ -2,9 +2,10 @@
 
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
+from tempfile import TemporaryFile
 
 import msgspec
 
@@ -24,6 +25,7 @@ from freehold.store.inferences import SqlInferences
 from freehold.store.keys import SqlKeys
 
 NODE = "main"
+ELSEWHERE = "Choose another with --data or FREEHOLD_DATA"
 BATCH = 2_000
 
 
@@ -36,7 +38,12 @@ class Home:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise StoreFailed(f"The data folder {self.folder} cannot be made: {error.strerror}") from error
+            raise StoreFailed(f"The data folder {self.folder} cannot be made: {error.strerror}. {ELSEWHERE}") from error
+        try:
+            TemporaryFile(dir=self.folder).close()
+        except OSError as error:
+            why = error.strerror
+            raise StoreFailed(f"The data folder {self.folder} cannot be written: {why}. {ELSEWHERE}") from error
         url = settings.data.database_url
         self.database = Database.open(self.folder / "freehold.sqlite" if url is None else url.reveal())
         self.keys = SqlKeys(self.database)
@@ -55,8 +62,8 @@ class Home:
         self._reconcile(node)
         return journal, recovery
 
-    def project(self) -> int:
-        """Bring the tables up to the ledger; the number of entries added."""
+    def project(self, told: Callable[[int], None] = lambda added: None) -> int:
+        """Bring the tables up to the ledger; the number of entries added. `told` hears it as it grows."""
         added = 0
         for home in reader.homes(self.ledger):
             after = self.inferences.position(home.name)
@@ -66,6 +73,7 @@ class Home:
                     break
                 after = self.inferences.project(home.name, after, batch)
                 added += len(batch)
+                told(added)
         return added
 
     def find(self, id_: str) -> Inference | Accepted | None:

@@ -257,7 +257,7 @@ def _locked(home: Path) -> int:
         holder = os.pread(fd, 20, 0).decode().strip() or "unknown"
         os.close(fd)
         raise StoreFailed(
-            f"The ledger in {home} is in use by process {holder}. Stop that one, or give this one another node name"
+            f"The ledger in {home} is in use by process {holder}. Stop that one, or choose another data folder"
         ) from None
     os.ftruncate(fd, 0)
     os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)

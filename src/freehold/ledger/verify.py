@@ -5,7 +5,7 @@ It only reads, and may run while the log is being written.
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from freehold.core.errors import LedgerDamaged
@@ -21,14 +21,20 @@ _FLUSH = 4096
 _ID = re.compile(rb'"id":"([^"\\]{1,64})"')
 
 
-def verify(home: Path, *, key: str | None = None, witnessed: Iterable[bytes] = ()) -> Report:
+def verify(
+    home: Path,
+    *,
+    key: str | None = None,
+    witnessed: Iterable[bytes] = (),
+    told: Callable[[int], None] = lambda read: None,
+) -> Report:
     """Check the log in a node's folder.
 
     `key`: the verifier key, where it was kept elsewhere (default: `key.pub` of the folder, which whoever can rewrite
     the log can replace too). `witnessed`: signed notes of this log that were kept elsewhere; they show when a log was
-    cut short together with its own checkpoints.
+    cut short together with its own checkpoints. `told` hears now and then how many bytes of the log have been read.
     """
-    audit = _Audit(home)
+    audit = _Audit(home, told)
     audit.read_checkpoints(key, witnessed)  # before the log, which may be growing
     audit.read_log()
     return audit.report()
@@ -37,8 +43,9 @@ def verify(home: Path, *, key: str | None = None, witnessed: Iterable[bytes] = (
 class _Audit:
     """One check while it goes on. `whole`: nothing before this point is missing, so leaves can be numbered."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, told: Callable[[int], None]) -> None:
         self.home = home
+        self.told = told
         self.findings: list[Finding] = []
         self.key = ""
         self.signed: dict[int, tuple[bytes, str, int | None]] = {}  # size -> root, and the place of its note
@@ -105,8 +112,10 @@ class _Audit:
                 self._frame(path.name, frame)
                 if len(self.leaves) >= _FLUSH:
                     self._flush(rows)
+                    self.told(self.bytes + frame.end)
             self.segments += 1
             self.bytes += path.stat().st_size
+            self.told(self.bytes)
         self._flush(rows)
         rows.close()
         newest = max(self.signed, default=0)

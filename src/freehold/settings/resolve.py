@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from msgspec.structs import replace
 
 from freehold.catalog.offers import Offer, offers
+from freehold.core.errors import SettingsWrong
 from freehold.core.money import Price
 from freehold.providers.discovery import Found
 from freehold.providers.known import KNOWN
@@ -27,6 +28,7 @@ def resolve(settings: Settings, found: Iterable[Found] = (), catalog: Iterable[O
     A provider is open, unless its table says otherwise, while no deployment of the file names it: then it offers the
     models that its server listed, or those of the catalog.
     """
+    found = tuple(found)
     known = {(o.provider, o.id): o for o in (offers() if catalog is None else catalog)}
     providers = _joined(settings, found)
     named = {d.provider for d in settings.deployments.values()}
@@ -50,6 +52,11 @@ def resolve(settings: Settings, found: Iterable[Found] = (), catalog: Iterable[O
             return _local(d, settings)
         return _known(d, providers[d.provider], known)
 
+    here = {*providers, *settings.simulated, *settings.local}
+    for id, d in deployments.items():
+        if d.provider not in here:
+            raise SettingsWrong(f"[deployments.{id}] provider: {d.provider} {_absent(d.provider, found)}")
+
     whole = {id: known_facts(d) for id, d in sorted(deployments.items())}
     return replace(settings, providers=dict(sorted(providers.items())), deployments=whole)
 
@@ -72,6 +79,12 @@ def _joined(settings: Settings, found: Iterable[Found]) -> dict[str, ProviderSet
                 models=one.models,
             )
     return providers
+
+
+def _absent(name: str, found: Iterable[Found]) -> str:
+    """Why a provider that needs no table of its own is not here after all."""
+    problem = next((one.problem for one in found if one.provider == name and one.problem is not None), None)
+    return "was not found here" if problem is None else f"cannot be called: {problem}"
 
 
 def _listed(provider: ProviderSettings, known: dict[tuple[str, str], Offer]) -> Iterable[str]:
