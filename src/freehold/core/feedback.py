@@ -49,7 +49,7 @@ class Feedback(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One judgement; never changed, later ones add to it. Exactly one of `inference` and `episode` is set.
 
     `at`: UTC nanoseconds when it was given; `reliability` (0 to 1): how often a judgement of this origin is right;
-    `by`: the id of the key that gave it.
+    `by`: the id of the key that gave it; `author`: the person behind it, as the application names its people.
     """
 
     id: str
@@ -60,3 +60,4 @@ class Feedback(Struct, frozen=True, kw_only=True, omit_defaults=True):
     origin: Origin = "person"
     reliability: float = 1.0
     by: str | None = None
+    author: str | None = None

@@ -4,7 +4,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from freehold.core.errors import FreeholdError
+from freehold.core.feedback import Feedback
 from freehold.core.inference import Accepted, Inference
+from freehold.core.interaction import Body, Consent
 from freehold.core.principal import Key
 
 Clock = Callable[[], int]
@@ -90,3 +92,47 @@ class BudgetStore(Protocol):
         ...
 
     def spent(self, *, key: str, period: int) -> int: ...
+
+
+class Bodies(Protocol):
+    """What was said on routes that collect."""
+
+    def put(self, body: Body) -> None:
+        """Keep it; returns at once and never raises."""
+        ...
+
+    def get(self, id: str) -> Body | None: ...
+
+    def scan(self, *, since: int = 0, until: int | None = None, route: str | None = None) -> Iterator[Body]:
+        """Those accepted from `since` on and before `until` (UTC nanoseconds), roughly the oldest first."""
+        ...
+
+    def forget(self, *, subject: str | None = None, ids: Sequence[str] = ()) -> int:
+        """Remove what is of a subject, or has one of these ids, for good; how many there were."""
+        ...
+
+
+class FeedbackStore(Protocol):
+    """Judgements, all of them kept."""
+
+    def put(self, feedback: Sequence[Feedback]) -> None:
+        """Add them; one that is already there, by its id, stays as it is."""
+        ...
+
+    def about(self, *, inferences: Sequence[str] = (), episodes: Sequence[str] = ()) -> Sequence[Feedback]:
+        """On these inferences (preferred over others, or others over them, included) and episodes; oldest first."""
+        ...
+
+    def forget(self, *, inferences: Sequence[str] = (), episodes: Sequence[str] = ()) -> int:
+        """Remove what judges these; how many there were."""
+        ...
+
+
+class Consents(Protocol):
+    """What subjects allow."""
+
+    def put(self, consent: Consent) -> None: ...
+
+    def known(self, purpose: str) -> Mapping[str, bool]:
+        """Allowed or not, by subject, for those who said anything."""
+        ...

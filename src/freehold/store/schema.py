@@ -94,3 +94,49 @@ progress = Table(
     Column("text", Text, nullable=False),
     Column("at", BigInteger, nullable=False),
 )
+
+feedback = Table(
+    "feedback",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("at", BigInteger, nullable=False),  # given, UTC nanoseconds
+    Column("inference", Text),
+    Column("episode", Text),
+    Column("over", Text),  # of a preference: the inference that is worse
+    Column("origin", Text, nullable=False),
+    Column("record", Text, nullable=False),  # the whole judgement, JSON
+    Index(None, "inference"),
+    Index(None, "episode"),
+    Index(None, "over"),
+    Index(None, "at"),
+)
+
+consents = Table(
+    "consents",
+    metadata,
+    Column("subject", Text, primary_key=True),
+    Column("purpose", Text, primary_key=True),
+    Column("allowed", Boolean, nullable=False),
+    Column("at", BigInteger, nullable=False),  # UTC nanoseconds
+)
+
+datasets = Table(
+    "datasets",
+    metadata,
+    Column("digest", Text, primary_key=True),  # SHA-256 of its examples, hex
+    Column("name", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),  # built, UTC nanoseconds
+    Column("examples", BigInteger, nullable=False),
+    Column("folder", Text, nullable=False),  # inside the folder of the datasets
+    Column("state", Text, nullable=False),  # active, or quarantined: something in it was erased or withdrawn
+    Column("reason", Text, nullable=False),
+    Index(None, "name", "at"),
+)
+
+dataset_inferences = Table(
+    "dataset_inferences",
+    metadata,
+    Column("dataset", Text, primary_key=True),  # its digest
+    Column("inference", Text, primary_key=True),
+    Index(None, "inference"),
+)
