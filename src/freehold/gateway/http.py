@@ -210,8 +210,6 @@ class Connection(asyncio.Protocol):
     # what httptools calls
 
     def on_message_begin(self) -> None:
-        self._target = b""
-        self._headers = []
         self._head_size = 0
         self._body = []
         self._size = 0
@@ -266,7 +264,7 @@ class Connection(asyncio.Protocol):
             parser.get_http_version() == "1.0",
             parser.should_keep_alive(),
         )
-        self._body = []
+        self._target, self._headers, self._body = b"", [], []  # nothing of the next request is here yet
         if self._busy:
             if len(self._queue) >= QUEUED:
                 raise InvalidRequest(f"More than {QUEUED} pipelined requests; wait for answers")
@@ -356,8 +354,9 @@ class Connection(asyncio.Protocol):
         self.transport.abort()
 
     def drain(self) -> None:
-        if not self._busy and not self._headers and not self._linger:
-            self._close()
+        """Close where nothing is under way; what is, is answered first."""
+        if not self._busy and not self._headers and not self._target and not self._linger:
+            self.transport.close()
 
     def late(self) -> None:
         """A time limit passed: of a head or body that does not come, of an idle connection, of an unread answer."""
