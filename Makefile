@@ -16,8 +16,9 @@ setup: .venv/.ready
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
+# REAL=openai/gpt-5-mini also sends 24 of the messages to that model, which may cost money.
 demo: setup
-	@$(BIN)/python -m demo
+	@$(BIN)/python -m demo $(if $(REAL),--real "$(REAL)")
 
 test: setup
 	@$(BIN)/python -m pytest

@@ -22,6 +22,14 @@ from demo.gateway import DemoFailed, Gateway, freehold, prepare, running
 from demo.inbox import Message, inbox
 from demo.tally import REAL, Tally
 
+INTRODUCTION = """\
+{:,} messages in {} languages, sent by the OpenAI SDK to a gateway at {}.
+  chat     is streamed back by the cheapest deployment
+  letters  are read into fields by a JSON schema, where price, speed and quality balance
+  urgent   messages go to the best
+The deployments are simulated: each knows the answers and errs as often as its settings say. Nothing
+leaves this machine. Halfway, the provider of swift goes down for a while.
+"""
 CLIENTS = 16
 BUDGET = "2.00"
 OUTAGE = (0.35, 0.65)
@@ -46,7 +54,7 @@ def story(console: Console, messages: list[Message], folder: Path, model: str | 
 
     console.rule("[bold]The inbox of Marlow Quay, an invented bank")
     with running(settings) as gateway:
-        console.print(f"{len(messages):,} messages in {len({m.language for m in messages})} languages go through the")
+        console.print(INTRODUCTION.format(len(messages), len({m.language for m in messages}), gateway.base_url))
         client = openai.OpenAI(base_url=gateway.base_url, api_key=json.loads(made)["secret"], max_retries=0)
         tally = Tally(settings)
         answer_all(console, client, gateway, messages, tally)

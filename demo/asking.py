@@ -1,8 +1,5 @@
 """The bank's application: asks about one message at a time with the OpenAI SDK, as it comes from the package index."""
 
-from collections.abc import Iterable
-from typing import Any
-
 import msgspec
 import openai
 from msgspec import Struct
@@ -77,17 +74,15 @@ def ask(client: openai.OpenAI, message: Message, *, route: str | None = None, ma
 
 def _said(client: openai.OpenAI, message: Message, route: str, max_tokens: int) -> tuple[str, str]:
     """The id of the record, and what was said: streamed in the chat, by the schema for letters, else as a whole."""
-    chat = client.chat.completions.with_raw_response
-    messages: Iterable[ChatCompletionMessageParam] = (
+    create = client.chat.completions.with_raw_response.create
+    messages: list[ChatCompletionMessageParam] = [
         {"role": "system", "content": TASK},
         {"role": "user", "content": message.text},
-    )
-    more: dict[str, Any] = {"model": route, "messages": messages, "max_completion_tokens": max_tokens}
+    ]
     if route == "chat":
-        raw = chat.create(stream=True, **more)
-        text = "".join(chunk.choices[0].delta.content or "" for chunk in raw.parse() if chunk.choices)
-        return raw.headers["x-freehold-inference"], text
-    if route == "letters":
-        more["response_format"] = TICKET
-    raw = chat.create(**more)
-    return raw.headers["x-freehold-inference"], raw.parse().choices[0].message.content or ""
+        stream = create(model=route, messages=messages, max_completion_tokens=max_tokens, stream=True)
+        text = "".join(chunk.choices[0].delta.content or "" for chunk in stream.parse() if chunk.choices)
+        return stream.headers["x-freehold-inference"], text
+    shape = TICKET if route == "letters" else openai.omit
+    whole = create(model=route, messages=messages, max_completion_tokens=max_tokens, response_format=shape)
+    return whole.headers["x-freehold-inference"], whole.parse().choices[0].message.content or ""

@@ -1,39 +1,39 @@
 """The board: the deployments at work, live, and the tables of the end."""
 
-from rich import box
 from rich.console import Group, RenderableType
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from demo.tally import REAL, Row, Tally
+from demo.tally import Row, Tally
 from freehold.core.money import NANO, Price
 
-BARE = {"box": box.SIMPLE_HEAD, "pad_edge": False, "header_style": "bold"}
+BARE = {"box": None, "padding": (0, 1), "pad_edge": False, "header_style": "dim"}
 
 
 def board(tally: Tally, *, total: int, seconds: float, note: str) -> RenderableType:
     """Everything so far."""
     done = len(tally.answers)
     head = Table.grid(padding=(0, 2))
-    head.add_row(
-        ProgressBar(total=total, completed=done, width=40), f"{done:,} of {total:,}", f"{seconds:.0f} s", note
-    )
-    return Group(Text(), head, deployments(tally, live=True))
+    head.add_row(ProgressBar(total=total, completed=done, width=40), f"{done:,} of {total:,}", f"{seconds:.0f} s", note)
+    return Group(head, Text(), deployments(tally, live=True), Text())
+
+
+LEGEND = "intent, fields: how many were right. p50, p95: until an answer was complete. $/M: input, output."
 
 
 def deployments(tally: Tally, *, live: bool = False) -> Table:
-    """One line for each deployment: what it charges, did and cost."""
+    """One line for each deployment: what it charges, did and cost; live also whether its breaker is open."""
     table = Table(**BARE)  # type: ignore[arg-type]
-    table.add_column("deployment")
-    if live:
-        table.add_column("breaker", width=7)
-    for name in ("$/M in+out", "answers", "right", "fields", "p50", "p95", "failed", "took over", "cost"):
-        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("deployment", no_wrap=True)
+    table.add_column("breaker" if live else "", no_wrap=True)
+    for name in ("$/M tokens", "answers", "intent", "fields", "p50", "p95", "failed", "took over", "cost"):
+        if name != "p95" or not live:
+            table.add_column(name, justify="right", no_wrap=True)
     rows = tally.rows()
     for name, row in rows.items():
-        state = [Text("open", "bold red") if row.out else Text("closed", "green")] if live else []
-        table.add_row(name, *state, *_cells(tally.prices[name], row))
+        state = Text("OPEN", "bold red") if row.out else Text("closed", "green")
+        table.add_row(name, state if live else "", *_cells(tally.prices[name], row, live=live))
     total = Row(
         answers=sum(r.answers for r in rows.values()),
         right=sum(r.right for r in rows.values()),
@@ -45,7 +45,7 @@ def deployments(tally: Tally, *, live: bool = False) -> Table:
         ms=[ms for r in rows.values() for ms in r.ms],
     )
     table.add_section()
-    table.add_row("all", *([""] if live else []), *_cells(None, total), style="bold")
+    table.add_row("all", "", *_cells(None, total, live=live), style="bold")
     return table
 
 
@@ -53,7 +53,7 @@ def reasons(tally: Tally) -> Table:
     """What went where, and why."""
     table = Table(**BARE)  # type: ignore[arg-type]
     for name in ("route", "went to"):
-        table.add_column(name)
+        table.add_column(name, no_wrap=True)
     table.add_column("answers", justify="right")
     table.add_column("why", no_wrap=True)
     last = ""
@@ -68,18 +68,14 @@ def money(amount: int) -> str:
     return f"${amount / NANO:,.4f}"
 
 
-def label(name: str) -> str:
-    return f"{name} (not simulated)" if name == REAL else name
-
-
-def _cells(price: Price | None, row: Row) -> list[str]:
+def _cells(price: Price | None, row: Row, *, live: bool) -> list[str]:
     return [
-        "" if price is None else f"{price.input / NANO:.2f} + {price.output / NANO:.2f}",
+        "" if price is None else f"{price.input / NANO:.2f}, {price.output / NANO:5.2f}",
         f"{row.answers:,}",
         _share(row.right, row.answers),
         _share(row.fields_right, row.fields),
         _ms(row.percentile(50)),
-        _ms(row.percentile(95)),
+        *([] if live else [_ms(row.percentile(95))]),
         f"{row.failed:,}",
         f"{row.took_over:,}",
         money(row.cost),

@@ -6,45 +6,56 @@ Each claim is checked against the records; what does not hold is shown as such, 
 import json
 from pathlib import Path
 
+import msgspec
 from rich.console import Console
 from rich.text import Text
 
 from demo import board, real
 from demo.gateway import freehold
 from demo.inbox import Message
-from demo.tally import REAL, Tally, left_alone
+from demo.tally import REAL, Tally
+from freehold.ledger.report import Report
+
+UNREACHABLE = "provider_unreachable"
 
 
 def close(console: Console, tally: Tally, messages: list[Message], settings: Path) -> int:
     """Show the end; 0 where every claim holds."""
     console.rule("[bold]Where the messages went, and why")
-    console.print(board.reasons(tally))
+    console.print(board.reasons(tally), "")
 
     console.rule("[bold]What each deployment did")
     console.print(board.deployments(tally))
+    console.print(board.LEGEND, style="dim")
     _money(console, tally)
+    console.print()
 
     console.rule("[bold]One fallback, explained from its record")
-    fallback = next(iter(tally.fallbacks()), None)
-    explained = _command(console, settings, "explain", fallback.id) if fallback else "Nothing fell back."
+    fallback = next((i for i in tally.fallbacks() if i.calls[0].error == UNREACHABLE), None)
+    explained = "Nothing fell back."
+    if fallback is not None:
+        explained = freehold(settings, "explain", fallback.id, ok=(0, 1))
+        console.print(f"$ freehold explain {fallback.id}", style="cyan")
+    console.print(explained, markup=False)
+
     console.rule("[bold]The ledger, verified")
-    _command(console, settings, "verify", ok=(0, 1))
+    report = msgspec.json.decode(freehold(settings, "verify", "--json", ok=(0, 1)), type=dict[str, Report])["main"]
+    console.print("$ freehold verify", style="cyan")
+    console.print(f"{report}\n", markup=False)
 
     console.rule("[bold]Checked")
-    holds = [_claim(console, *claim) for claim in claims(tally, messages, settings, explained)]
+    spent = json.loads(freehold(settings, "keys", "list", "--json"))[0]["spent"]
+    holds = [_claim(console, *claim) for claim in claims(tally, messages, report, spent, explained)]
     _next(console, settings, fallback.id if fallback else "ID")
     return 0 if all(holds) else 1
 
 
-def claims(tally: Tally, messages: list[Message], settings: Path, explained: str) -> list[tuple[bool, str]]:
-    """What the demo says it showed, and whether it did."""
-    report = json.loads(freehold(settings, "verify", "--json", ok=(0, 1)))["main"]
-    spent = json.loads(freehold(settings, "keys", "list", "--json"))[0]["spent"]
+def claims(tally: Tally, messages: list[Message], report: Report, spent: int, explained: str) -> list[tuple[bool, str]]:
+    """What the demo says it showed, and whether it did. `spent`: by the key's budget, in nano-dollars."""
     asked = sum(answer.asked for answer in tally.answers)
     cut = sum(i.outcome == "cut" for i in tally.inferences.values())
     unanswered = [a for a in tally.answers if a.problem is not None and a.message in messages]
-    routed_around = sum(bool(left_alone(i)) for i in tally.inferences.values())
-    fallbacks = len(tally.fallbacks())
+    fallbacks, around = len(tally.fallbacks()), len(tally.routed_around())
     dearest, cost, there = tally.compared()
     return [
         (not unanswered, f"{len(messages) - len(unanswered):,} of {len(messages):,} messages were answered"),
@@ -53,13 +64,13 @@ def claims(tally: Tally, messages: list[Message], settings: Path, explained: str
             f"each time that the application asked has one record: {asked:,}, {cut} of them streams that broke off",
         ),
         (fallbacks > 0, f"{fallbacks} answers came from another deployment after the first one failed"),
-        (routed_around > 0, f"{routed_around} requests went elsewhere at once while the breaker of swift was open"),
+        (around > 0, f"{around} requests went elsewhere at once while a breaker was open"),
         (cost < there, f"it cost {board.money(cost)}; everything at {dearest} would have cost {board.money(there)}"),
         (spent == tally.spent(), f"the key's budget shows the same as the ledger, to the nano-dollar: {spent:,}"),
         ("the same decision" in explained, "the decision of the fallback, computed again from its record, is the same"),
         (
-            report["ok"] and not report["open"] and sum(report["outcomes"].values()) == len(tally.inferences),
-            f"the ledger is whole: {report['size']:,} leaves, every signature and hash right, nothing left open",
+            report.ok and not report.open and sum(report.outcomes.values()) == len(tally.inferences),
+            f"the ledger is whole: {report.size:,} leaves, every hash and signature right, nothing left open",
         ),
     ]
 
@@ -80,29 +91,18 @@ def _money(console: Console, tally: Tally) -> None:
             console.print(f"  it failed: {problem}", style="red", markup=False)
 
 
-def _command(console: Console, settings: Path, *command: str, ok: tuple[int, ...] = (0,)) -> str:
-    """Run a command, shown as the user would type it; what it printed."""
-    console.print(f"$ {_typed(settings, *command)}", style="bold cyan", markup=False)
-    printed = freehold(settings, *command, ok=ok)
-    console.print(printed, markup=False, end="")
-    return printed
-
-
-def _typed(settings: Path, *command: str) -> str:
-    return f".venv/bin/freehold {' '.join(command)} --settings {settings}"
-
-
 def _next(console: Console, settings: Path, example: str) -> None:
+    console.print()
     console.rule("[bold]What to look at next")
-    console.print(f"Everything stays in {settings.parent}/ until the next `make demo`.", markup=False)
+    console.print(f"Settings, ledger and tables stay in {settings.parent}/ until the next demo.\n", markup=False)
     steps = [
-        (("inferences", "list", "--outcome", "cut"), "the streams that broke off"),
-        (("inferences", "show", example), "the record of that fallback, whole"),
-        (("keys", "list"), "who may ask, and what they spent"),
-        (("up",), "the same gateway again, on port 4000"),
+        (f"export FREEHOLD_SETTINGS={settings} PATH=$PWD/.venv/bin:$PATH", ""),
+        ("freehold inferences list --outcome cut", "the streams that broke off"),
+        (f"freehold inferences show {example}", "the whole record"),
+        ("freehold keys list", "who may ask, and what they spent"),
+        ("freehold keys create me && freehold up", "the same gateway, your own key"),
     ]
     for command, what in steps:
-        console.print(f"  {_typed(settings, *command)}", style="cyan", markup=False)
-        console.print(f"      {what}", style="dim")
+        console.print(Text(f"  {command:<64}", "cyan"), Text(what, "dim"), sep="")
     if hint := real.hint():
-        console.print(hint, markup=False)
+        console.print(f"\n{hint}", markup=False)

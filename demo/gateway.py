@@ -5,7 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -39,11 +39,10 @@ def prepare(folder: Path, messages: list[Message], *, more: str = "") -> Path:
 
 
 def freehold(settings: Path, *command: str, ok: tuple[int, ...] = (0,)) -> str:
-    """What a command of Freehold prints; DemoFailed where it fails."""
-    env = os.environ | {"COLUMNS": "100"}
-    ran = subprocess.run(
-        [*FREEHOLD, *command, "--settings", str(settings)], capture_output=True, text=True, env=env, check=False
-    )
+    """What a command of Freehold prints; DemoFailed where it ends in another way than `ok`."""
+    env = os.environ | {"FREEHOLD_SETTINGS": str(settings), "COLUMNS": "100"}
+    env.pop("FREEHOLD_DATA", None)
+    ran = subprocess.run([*FREEHOLD, *command], capture_output=True, text=True, env=env, check=False)
     if ran.returncode not in ok:
         raise DemoFailed(f"freehold {' '.join(command)}: {ran.stderr or ran.stdout}")
     return ran.stdout
@@ -83,12 +82,10 @@ class Gateway:
 
 
 @contextmanager
-def running(settings: Path) -> Iterator[Gateway]:
+def running(settings: Path) -> Generator[Gateway]:
     """A gateway, stopped at the end whatever happens."""
     gateway = Gateway(settings)
     try:
         yield gateway
     finally:
         gateway.stop()
-
-

@@ -56,7 +56,8 @@ class Tally:
 
     def follow(self) -> None:
         """Read what was written since the last time."""
-        for self._at, entry in reader.read(self._home, self._at):
+        for position, entry in reader.read(self._home, self._at):
+            self._at = position
             if isinstance(entry, Inference):
                 self.inferences[entry.id] = replace(entry, decision=decision_of(entry))
 
@@ -86,8 +87,19 @@ class Tally:
 
     def reasons(self) -> Mapping[tuple[str, str, str], int]:
         """How many answers went where, and why: by route, deployment and reason, the most frequent of a route first."""
-        counts = Counter((i.route, i.deployment, why(i)) for i in self.answered() if i.deployment)
+        usual = self.usual()
+        counts = Counter((i.route, i.deployment, why(i, usual[i.route])) for i in self.answered() if i.deployment)
         return dict(sorted(counts.items(), key=lambda item: (item[0][0], -item[1])))
+
+    def usual(self) -> Mapping[str, str]:
+        """What each route plans first while all are well."""
+        plans = [(i.route, planned(i).order[0]) for i in self.inferences.values() if not left_alone(i)]
+        return {route: first for (route, first), _ in reversed(Counter(plans).most_common())}
+
+    def routed_around(self) -> Sequence[Inference]:
+        """What went elsewhere at once, because the breaker of the route's usual deployment was open."""
+        usual = self.usual()
+        return [i for i in self.inferences.values() if usual[i.route] in avoided(i)]
 
     def answered(self) -> Sequence[Inference]:
         return [i for i in self.inferences.values() if i.outcome == "answered"]
@@ -118,14 +130,21 @@ def left_alone(inference: Inference) -> Iterable[str]:
     return [excluded.deployment for excluded in planned(inference).excluded if excluded.ground == "health"]
 
 
-def why(inference: Inference) -> str:
-    """Why it went to the deployment that answered, in a few words."""
+def avoided(inference: Inference) -> Iterable[str]:
+    """The same, and what was passed over because its breaker opened between the plan and the call."""
+    order = planned(inference).order
+    first = order.index(inference.calls[0].deployment) if inference.calls else 0
+    return [*left_alone(inference), *order[:first]]
+
+
+def why(inference: Inference, usual: str) -> str:
+    """Why it went to the deployment that answered, in a few words; `usual` is where its route goes else."""
     decision, objective = planned(inference), planned(inference).why.partition(":")[0]
     failed = [call for call in inference.calls if call.error is not None]
     if failed:
         return f"fallback: {failed[0].deployment} failed ({failed[0].error})"
-    if alone := left_alone(inference):
-        return f"the breaker of {', '.join(alone)} was open"
+    if usual in avoided(inference):
+        return f"the breaker of {usual} was open"
     if unable := [e for e in decision.excluded if e.ground == "ability"]:
         return f"{objective}; {', '.join(f'{e.deployment} {e.reason}' for e in unable)}"
     return objective
