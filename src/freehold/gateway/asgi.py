@@ -5,13 +5,11 @@ HTTP only. The door has already parsed and bounded the request, so that the appl
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import unquote
 
+from freehold.gateway.received import Received
 from freehold.gateway.reply import LAST_CHUNK, status_line
-
-if TYPE_CHECKING:
-    from freehold.gateway.http import Received
 
 Message = MutableMapping[str, Any]
 App = Callable[[Message, Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]], Awaitable[None]]
@@ -20,9 +18,7 @@ App = Callable[[Message, Callable[[], Awaitable[Message]], Callable[[Message], A
 class _Run:
     """One request in the application."""
 
-    def __init__(
-        self, received: "Received", transport: asyncio.WriteTransport, finished: Callable[[bool], None]
-    ) -> None:
+    def __init__(self, received: Received, transport: asyncio.WriteTransport, finished: Callable[[bool], None]) -> None:
         self._received = received
         self._transport = transport
         self._finished = finished
@@ -105,7 +101,7 @@ _tasks: set["asyncio.Task[None]"] = set()
 
 
 def serve(
-    app: App, received: "Received", transport: asyncio.Transport, peer: str, finished: Callable[[bool], None]
+    app: App, received: Received, transport: asyncio.Transport, peer: str, finished: Callable[[bool], None]
 ) -> _Run:
     """Run the application for one request in a task of its own."""
     path, _, query = received.target.partition(b"?")

@@ -6,22 +6,20 @@ behind the same parser and the same limits. Sizes and times are bounded; one tim
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from math import inf
-from typing import Any, Protocol, cast
+from typing import Protocol, cast
 
 import httptools
 from msgspec import Struct
 
 from freehold.core.errors import (
-    CallerError,
     FreeholdError,
     HeadTooLarge,
     InvalidRequest,
     TooLarge,
     TooSlow,
-    WrongMediaType,
     WrongMethod,
 )
 from freehold.dialects.dialect import Dialect
@@ -29,6 +27,7 @@ from freehold.gateway.asgi import App, serve
 from freehold.gateway.exchange import Ask
 from freehold.gateway.metrics import Metrics
 from freehold.gateway.pipeline import Pipeline
+from freehold.gateway.received import Received, ambiguous, credential, unfit
 from freehold.gateway.reply import HttpReply, error_headers, status_line
 
 HIGH_WATER = 64 * 1024
@@ -60,17 +59,6 @@ class Running(Protocol):
     def pause(self) -> None: ...
 
     def resume(self) -> None: ...
-
-
-class Received(Struct):
-    """One request as it came. Header names are lower case."""
-
-    method: bytes
-    target: bytes
-    headers: list[tuple[bytes, bytes]]
-    body: bytes
-    http10: bool
-    keep: bool
 
 
 class Door:
@@ -152,7 +140,7 @@ class Connection(asyncio.Protocol):
         self._head_size = 0
         self._body: list[bytes] = []
         self._size = 0
-        self._queue: deque[Received] = deque()
+        self._queue: deque[Received | FreeholdError] = deque()  # an error is the last
         self._busy = False
         self._running: Running | None = None
         self._linger = False
@@ -236,11 +224,14 @@ class Connection(asyncio.Protocol):
     def on_headers_complete(self) -> None:
         if not self._busy:
             self.deadline = self.door.now() + self.door.limits.body
+        expects = False
         for name, value in self._headers:
             if name == b"content-length":
                 self._bound(int(value))
-            elif name == b"expect" and value.lower() == b"100-continue" and not self._busy:
-                self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            elif name == b"expect" and value.lower() == b"100-continue":
+                expects = not self._busy and self._parser.get_http_version() == "1.1"
+        if expects:
+            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def on_body(self, piece: bytes) -> None:
         self._size += len(piece)
@@ -278,23 +269,29 @@ class Connection(asyncio.Protocol):
     def _serve(self, received: Received) -> None:
         self._busy = True
         self.deadline = inf
+        received.keep = received.keep and not self.door.draining
         target = received.target.partition(b"?")[0]
         dialect = self.door.hot.get(target)
+        headers = dict(received.headers)
+        if b"host" not in headers or len(headers) != len(received.headers):
+            twofold = ambiguous(received)
+            if twofold is not None:
+                self._answer(twofold, self.door.dialect(target), keep=False, bare=received.method == b"HEAD")
+                return
         if dialect is None:
             self._running = serve(self.door.app, received, self.transport, self.peer, self._finished)
             return
-        headers = dict(received.headers)
-        wrong = _wrong(received, headers)
+        wrong = unfit(received, headers)
         if wrong is not None:
-            self._answer(wrong, dialect, keep=received.keep)
+            self._answer(wrong, dialect, keep=received.keep, bare=received.method == b"HEAD")
             return
         reply = HttpReply(
             self.transport,
             http10=received.http10,
-            keep=received.keep and not self.door.draining,
+            keep=received.keep,
             finished=self._finished,
         )
-        ask = Ask(dialect=dialect, body=received.body, credential=_credential(headers), headers=headers)
+        ask = Ask(dialect=dialect, body=received.body, credential=credential(headers), headers=headers)
         running = self.door.pipeline.infer(ask, reply)
         if self._busy:
             self._running = running
@@ -319,26 +316,31 @@ class Connection(asyncio.Protocol):
             received = self._queue.popleft()
             if not self._queue:
                 self.transport.resume_reading()
-            self._serve(received)
+            if isinstance(received, FreeholdError):
+                self._answer(received, self.door.dialect(b""), keep=False)
+            else:
+                self._serve(received)
 
     # refusing
 
     def _refuse(self, error: FreeholdError) -> None:
         """A request that cannot be read to its end: answer, then drop what still comes, then close."""
         self.door.metrics.bad_connections += 1
-        if self._busy:  # an answer is under way; there is no place for another one
-            self.abort()
+        if self._busy:  # its turn comes when those before it are answered
+            self._queue.append(error)
+            self.transport.pause_reading()
             return
         self._answer(error, self.door.dialect(self._target.partition(b"?")[0]), keep=False)
 
-    def _answer(self, error: FreeholdError, dialect: Dialect, *, keep: bool) -> None:
+    def _answer(self, error: FreeholdError, dialect: Dialect, *, keep: bool, bare: bool = False) -> None:
+        """Say no. `bare`: only the head, as for HEAD."""
         body = dialect.encode_error(error)
         head = status_line(error.status) + b"content-type: application/json\r\n" + error_headers(error, exhausted=False)
         if isinstance(error, WrongMethod):
             head += b"allow: POST\r\n"
         if not keep:
             head += b"connection: close\r\n"
-        self.transport.write(b"%bcontent-length: %d\r\n\r\n%b" % (head, len(body), body))
+        self.transport.write(b"%bcontent-length: %d\r\n\r\n%b" % (head, len(body), b"" if bare else body))
         self._finished(keep)
 
     def _close(self) -> None:
@@ -365,29 +367,3 @@ class Connection(asyncio.Protocol):
             self.abort()
             return
         self._refuse(TooSlow("The request did not arrive in time; send it without pauses"))
-
-
-def _wrong(received: Received, headers: Mapping[bytes, bytes]) -> CallerError | None:
-    """What makes a request unfit for a hot path before its body is read."""
-    if received.method != b"POST":
-        return WrongMethod(f"{received.method.decode('latin-1')} is not possible here; send POST")
-    kind = headers.get(b"content-type", b"application/json").partition(b";")[0].strip().lower()
-    if kind != b"application/json":
-        return WrongMediaType(f"The content type is {kind.decode('latin-1')!r}; send application/json")
-    if headers.get(b"content-encoding", b"identity").lower() != b"identity":
-        return WrongMediaType("The body is compressed; send it as it is, without content-encoding")
-    return None
-
-
-_CREDENTIALS = (b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key")
-
-
-def _credential(headers: Mapping[bytes, bytes]) -> bytes | None:
-    for name in _CREDENTIALS:
-        value = headers.get(name)
-        if value:
-            return value
-    return None
-
-
-Listener = Callable[[], Any]

@@ -1,0 +1,55 @@
+"""A request as it came through the front door, and what makes its head unfit to be served."""
+
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+from freehold.core.errors import CallerError, InvalidRequest, WrongMediaType, WrongMethod
+
+CREDENTIALS = (b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key")
+
+
+class Received(Struct):
+    """One request as it came. Header names are lower case."""
+
+    method: bytes
+    target: bytes
+    headers: list[tuple[bytes, bytes]]
+    body: bytes
+    http10: bool
+    keep: bool
+
+
+ONCE = frozenset({b"host", b"content-type", b"content-encoding", b"origin", *CREDENTIALS})
+"""Headers of which a second one could be read instead of the first by somebody before or behind us."""
+
+
+def ambiguous(received: Received) -> InvalidRequest | None:
+    """Why a head can be understood in two ways (RFC 9112 section 3.2, RFC 9110 section 5.3)."""
+    names = [name for name, _ in received.headers]
+    if b"host" not in names and not received.http10:
+        return InvalidRequest("There is no Host header; HTTP/1.1 requires one")
+    twice = next((name for name in names if name in ONCE and names.count(name) > 1), None)
+    if twice is not None:
+        return InvalidRequest(f"The header {twice.decode()} comes more than once; send one")
+    return None
+
+
+def unfit(received: Received, headers: Mapping[bytes, bytes]) -> CallerError | None:
+    """What makes a request unfit for a hot path before its body is read."""
+    if received.method != b"POST":
+        return WrongMethod(f"{received.method.decode('latin-1')} is not possible here; send POST")
+    kind = headers.get(b"content-type", b"application/json").partition(b";")[0].strip().lower()
+    if kind != b"application/json":
+        return WrongMediaType(f"The content type is {kind.decode('latin-1')!r}; send application/json")
+    if headers.get(b"content-encoding", b"identity").lower() != b"identity":
+        return WrongMediaType("The body is compressed; send it as it is, without content-encoding")
+    return None
+
+
+def credential(headers: Mapping[bytes, bytes]) -> bytes | None:
+    for name in CREDENTIALS:
+        value = headers.get(name)
+        if value:
+            return value
+    return None
