@@ -80,7 +80,11 @@ class Engine:
         """Read the settings, open the data folder and its ledger, build the pipeline."""
         settings, found = await self._settings()
         self.home = Home(settings)
-        self._journal, recovery = self.home.open_journal(self._node)
+        try:
+            self._journal, recovery = self.home.open_journal(self._node)
+        except FreeholdError:
+            self.home.close()
+            raise
         self._book = Book(settings)
         self._required = settings.server.host not in LOOPBACK
         self.metrics = Metrics()

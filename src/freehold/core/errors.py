@@ -4,7 +4,7 @@
     ├── CallerError      InvalidRequest  Unauthenticated  Forbidden  UnknownModel  UnknownPath  WrongMethod
     │                    TooSlow  TooLarge  HeadTooLarge  WrongMediaType  RateLimited  BudgetExceeded
     ├── ProviderError    Unreachable  TimedOut  Overloaded  Throttled  Rejected  CredentialRefused  Broken  NoneHealthy
-    └── OperatorError    SettingsWrong  LedgerDamaged  StoreFailed  Draining  Internal
+    └── OperatorError    SettingsWrong  LedgerDamaged  StoreFailed (InUse)  Draining  Internal
 
 A message names the thing and the way out. `code` is stable: programs may match on it.
 """
@@ -174,6 +174,12 @@ class LedgerDamaged(OperatorError):
 
 class StoreFailed(OperatorError):
     code = "store_failed"
+
+
+class InUse(StoreFailed):
+    """Another process has it open, and only one may."""
+
+    code = "in_use"
 
 
 class Draining(OperatorError):

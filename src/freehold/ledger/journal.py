@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal
 from zlib import crc32
 
-from freehold.core.errors import LedgerDamaged, SettingsWrong, StoreFailed
+from freehold.core.errors import InUse, LedgerDamaged, SettingsWrong, StoreFailed
 from freehold.core.inference import Accepted, Inference
 from freehold.core.ports import Clock
 from freehold.ledger.book import Recovery, Written
@@ -256,7 +256,7 @@ def _locked(home: Path) -> int:
     except BlockingIOError:
         holder = os.pread(fd, 20, 0).decode().strip() or "unknown"
         os.close(fd)
-        raise StoreFailed(
+        raise InUse(
             f"The ledger in {home} is in use by process {holder}. Stop that one, or choose another data folder"
         ) from None
     os.ftruncate(fd, 0)
