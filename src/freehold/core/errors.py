@@ -2,7 +2,7 @@
 
     FreeholdError
     ├── CallerError      InvalidRequest  Unauthenticated  Forbidden  UnknownModel  UnknownPath  WrongMethod
-    │                    TooSlow  TooLarge  HeadTooLarge  WrongMediaType  RateLimited  BudgetExceeded
+    │                    TooSlow  Changed  TooLarge  HeadTooLarge  WrongMediaType  RateLimited  BudgetExceeded
     ├── ProviderError    Unreachable  TimedOut  Overloaded  Throttled  Rejected  CredentialRefused  Broken  NoneHealthy
     └── OperatorError    SettingsWrong  LedgerDamaged  StoreFailed (InUse)  Draining  Internal
 
@@ -72,6 +72,13 @@ class TooSlow(CallerError):
 class TooLarge(CallerError):
     status = 413
     code = "request_too_large"
+
+
+class Changed(CallerError):
+    """Somebody else changed the thing since it was read."""
+
+    status = 409
+    code = "changed_meanwhile"
 
 
 class WrongMediaType(CallerError):

@@ -140,3 +140,14 @@ dataset_inferences = Table(
     Column("inference", Text, primary_key=True),
     Index(None, "inference"),
 )
+
+documents = Table(
+    "documents",
+    metadata,
+    Column("kind", Text, primary_key=True),  # model, rollout, run
+    Column("name", Text, primary_key=True),
+    Column("at", BigInteger, nullable=False),  # last changed, UTC nanoseconds
+    Column("version", BigInteger, nullable=False),  # counts its changes, so that two writers cannot lose one
+    Column("document", Text, nullable=False),  # JSON
+    Index(None, "kind", "at"),
+)
