@@ -14,6 +14,7 @@ from pathlib import Path
 import openai
 from rich.console import Console
 from rich.live import Live
+from rich.progress import track
 
 from demo import board, real
 from demo.asking import ask
@@ -27,8 +28,8 @@ INTRODUCTION = """\
   chat     is streamed back by the cheapest deployment
   letters  are read into fields by a JSON schema, where price, speed and quality balance
   urgent   messages go to the best
-The deployments are simulated: each knows the answers and errs as often as its settings say. Nothing
-leaves this machine. Halfway, the provider of swift goes down for a while.
+The deployments are simulated: each knows the answers and errs as often as its settings say.
+{} Halfway, the provider of swift goes down for a while.
 """
 CLIENTS = 16
 BUDGET = "2.00"
@@ -44,6 +45,8 @@ def main() -> int:
     except DemoFailed as error:
         console.print(f"The demo failed: {error}", style="bold red", markup=False)
         return 1
+    except KeyboardInterrupt:
+        return 130
 
 
 def story(console: Console, messages: list[Message], folder: Path, model: str | None) -> int:
@@ -54,13 +57,19 @@ def story(console: Console, messages: list[Message], folder: Path, model: str | 
 
     console.rule("[bold]The inbox of Marlow Quay, an invented bank")
     with running(settings) as gateway:
-        console.print(INTRODUCTION.format(len(messages), len({m.language for m in messages}), gateway.base_url))
-        client = openai.OpenAI(base_url=gateway.base_url, api_key=json.loads(made)["secret"], max_retries=0)
+        leaves = f"At the end, 24 messages go to {model}, which is real." if model else "Nothing leaves this machine."
+        languages = {message.language for message in messages}
+        console.print(INTRODUCTION.format(len(messages), len(languages), gateway.base_url, leaves))
         tally = Tally(settings)
-        answer_all(console, client, gateway, messages, tally)
-        if model:
-            for message in real.share(messages):
-                tally.answers.append(ask(client, message, route=REAL, max_tokens=real.MAX_TOKENS))
+        with openai.OpenAI(
+            base_url=gateway.base_url,
+            api_key=json.loads(made)["secret"],
+            max_retries=0,  # that is the gateway's work
+            http_client=openai.DefaultHttpxClient(trust_env=False),  # no proxy is needed to this machine
+        ) as client:
+            answer_all(console, client, gateway, messages, tally)
+            for message in track(real.share(messages), f"asking {model}", console=console) if model else ():
+                tally.real.append(ask(client, message, route=REAL, max_tokens=real.MAX_TOKENS))
     tally.follow()
     return close(console, tally, messages, settings)
 
@@ -69,19 +78,24 @@ def answer_all(
     console: Console, client: openai.OpenAI, gateway: Gateway, messages: list[Message], tally: Tally
 ) -> None:
     """Ask about every message, some at a time, while swift's provider goes down and comes back."""
-    total, begun, drawn = len(messages), time.monotonic(), 0.0
+    total, begun, drawn, note = len(messages), time.monotonic(), 0.0, ""
     down, up = (int(total * share) for share in OUTAGE)
-    note = ""
-    with ThreadPoolExecutor(CLIENTS) as pool, Live(console=console, auto_refresh=False) as live:
-        for future in as_completed([pool.submit(ask, client, message) for message in messages]):
-            tally.answers.append(future.result())
-            if len(tally.answers) in (down, up):
-                gateway.outage(on=len(tally.answers) == down)
-                note = "[bold red]swift-lab is down" if len(tally.answers) == down else "[green]swift-lab is back"
-            if (seconds := time.monotonic() - begun) - drawn > 0.1 or len(tally.answers) == total:
-                drawn = seconds
-                tally.follow()
-                live.update(board.board(tally, total=total, seconds=seconds, note=note), refresh=True)
+    pool = ThreadPoolExecutor(CLIENTS)
+    try:
+        with Live(console=console, auto_refresh=False) as live:
+            for future in as_completed([pool.submit(ask, client, message) for message in messages]):
+                tally.answers.append(future.result())
+                done = len(tally.answers)
+                if done in (down, up):
+                    gateway.outage(on=done == down)
+                    note = "[bold red]swift-lab is down" if done == down else "[green]swift-lab is back"
+                if (seconds := time.monotonic() - begun) - drawn > 0.1 or done == total:
+                    drawn = seconds
+                    tally.follow()
+                    now = board.board(tally, total=total, seconds=seconds, note=note, width=console.width)
+                    live.update(now, refresh=True)
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _options() -> argparse.Namespace:

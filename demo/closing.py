@@ -25,7 +25,7 @@ def close(console: Console, tally: Tally, messages: list[Message], settings: Pat
     console.print(board.reasons(tally), "")
 
     console.rule("[bold]What each deployment did")
-    console.print(board.deployments(tally))
+    console.print(board.deployments(tally, width=console.width))
     console.print(board.LEGEND, style="dim")
     _money(console, tally)
     console.print()
@@ -52,9 +52,9 @@ def close(console: Console, tally: Tally, messages: list[Message], settings: Pat
 
 def claims(tally: Tally, messages: list[Message], report: Report, spent: int, explained: str) -> list[tuple[bool, str]]:
     """What the demo says it showed, and whether it did. `spent`: by the key's budget, in nano-dollars."""
-    asked = sum(answer.asked for answer in tally.answers)
+    asked = sum(answer.asked for answer in (*tally.answers, *tally.real))
     cut = sum(i.outcome == "cut" for i in tally.inferences.values())
-    unanswered = [a for a in tally.answers if a.problem is not None and a.message in messages]
+    unanswered = [a for a in tally.answers if a.problem is not None]
     fallbacks, around = len(tally.fallbacks()), len(tally.routed_around())
     dearest, cost, there = tally.compared()
     return [
@@ -82,13 +82,15 @@ def _claim(console: Console, holds: bool, text: str) -> bool:
 
 def _money(console: Console, tally: Tally) -> None:
     dearest, cost, there = tally.compared()
-    console.print(f"Everything at {dearest}, the dearest: {board.money(there)}. ", end="")
-    console.print(f"Saved: [bold green]{1 - cost / there:.0%}[/]" if there else "")
-    asked = [answer for answer in tally.answers if tally.inferences[answer.inference].route == REAL]
-    if asked:
-        console.print(f"{REAL}: {len(asked)} messages went to a model that is not simulated.")
-        for problem in {a.problem for a in asked if a.problem}:
-            console.print(f"  it failed: {problem}", style="red", markup=False)
+    best, right = tally.rows()[dearest], sum(answer.right for answer in tally.answers)
+    console.print(
+        f"Everything at {dearest}, the dearest: {board.money(there)}. Saved: [bold green]{1 - cost / there:.0%}[/]. "
+        f"Right: {board.share(right, len(tally.answers))} of all, {board.share(best.right, best.answers)} of {dearest}'s."
+    )
+    if tally.real:
+        console.print(f"'{REAL}' is not simulated: {len(tally.real)} messages went to it.")
+        for problem in {answer.problem for answer in tally.real if answer.problem}:
+            console.print(f"It failed: {problem}", style="red", markup=False)
 
 
 def _next(console: Console, settings: Path, example: str) -> None:

@@ -18,6 +18,11 @@ SETTINGS = Path(__file__).with_name("freehold.toml")
 WELL, DOWN = "error_rate = 0.0 #", "error_rate = 1.0 #"
 
 
+def environment() -> dict[str, str]:
+    """The environment without settings of a Freehold that the user runs for real."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("FREEHOLD_")}
+
+
 class DemoFailed(Exception):
     """The demo cannot go on; says why."""
 
@@ -40,8 +45,7 @@ def prepare(folder: Path, messages: list[Message], *, more: str = "") -> Path:
 
 def freehold(settings: Path, *command: str, ok: tuple[int, ...] = (0,)) -> str:
     """What a command of Freehold prints; DemoFailed where it ends in another way than `ok`."""
-    env = os.environ | {"FREEHOLD_SETTINGS": str(settings), "COLUMNS": "100"}
-    env.pop("FREEHOLD_DATA", None)
+    env = environment() | {"FREEHOLD_SETTINGS": str(settings), "COLUMNS": "100"}
     ran = subprocess.run([*FREEHOLD, *command], capture_output=True, text=True, env=env, check=False)
     if ran.returncode not in ok:
         raise DemoFailed(f"freehold {' '.join(command)}: {ran.stderr or ran.stdout}")
@@ -54,7 +58,10 @@ class Gateway:
     def __init__(self, settings: Path) -> None:
         self._settings = settings
         self._process = subprocess.Popen(
-            [*FREEHOLD, "up", "--port", "0", "--settings", str(settings)], stdout=subprocess.PIPE, text=True
+            [*FREEHOLD, "up", "--port", "0", "--settings", str(settings)],
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment(),
         )
         self.base_url = self._told("base_url ").partition("base_url ")[2].partition(")")[0]
 
@@ -78,7 +85,10 @@ class Gateway:
             lines.append(line)
             if what in line:
                 return line
-        raise DemoFailed(f"The gateway ended: {''.join(lines)}")
+            if "not changed" in line:
+                break
+        self.stop()
+        raise DemoFailed(f"The gateway said: {''.join(lines)}")
 
 
 @contextmanager

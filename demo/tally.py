@@ -1,15 +1,15 @@
 """What happened, read from the ledger while the gateway writes it, and joined with what was right."""
 
-import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import quantiles
 
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from demo.asking import Answer
+from demo.gateway import environment
 from freehold.app.explain import decision_of
 from freehold.core.decision import Decision
 from freehold.core.inference import Inference
@@ -33,7 +33,7 @@ class Row(Struct, kw_only=True):
     failed: int = 0
     took_over: int = 0
     cost: int = 0
-    ms: list[float] = []
+    ms: list[float] = field(default_factory=list[float])
     out: bool = False
 
     def percentile(self, hundredths: int) -> float | None:
@@ -41,18 +41,27 @@ class Row(Struct, kw_only=True):
         return quantiles(self.ms, n=100, method="inclusive")[hundredths - 1] if len(self.ms) > 1 else None
 
 
+def total(rows: Iterable[Row]) -> Row:
+    """All rows together."""
+    whole = Row()
+    for row in rows:
+        for name in ("answers", "right", "fields", "fields_right", "failed", "took_over", "cost"):
+            setattr(whole, name, getattr(whole, name) + getattr(row, name))
+        whole.ms += row.ms
+    return whole
+
+
 class Tally:
-    """Follows a ledger. `prices`: what each deployment charges, in the order of the settings."""
+    """Follows a ledger. `prices`: what each deployment charges; `real`: the answers of a real model."""
 
     def __init__(self, settings: Path) -> None:
         self._home = settings.parent / "data" / "ledger" / "main"
         self._at = START
         self.inferences: dict[str, Inference] = {}
         self.answers: list[Answer] = []
-        self.prices: dict[str, Price] = {}
-        for name, deployment in resolve(load(settings, os.environ)).deployments.items():
-            if deployment.price is not None:
-                self.prices[name] = deployment.price
+        self.real: list[Answer] = []
+        deployments = resolve(load(settings, environment())).deployments
+        self.prices: dict[str, Price | None] = {name: d.price for name, d in deployments.items()}
 
     def follow(self) -> None:
         """Read what was written since the last time."""
@@ -63,7 +72,7 @@ class Tally:
 
     def rows(self) -> dict[str, Row]:
         """What each deployment did; `out`: by the newest plan it was left alone."""
-        rows = {name: Row(ms=[]) for name in sorted(self.prices, key=lambda n: self.prices[n].input)}
+        rows = {name: Row() for name in sorted(self.prices, key=self._dear)}
         for inference in self.inferences.values():
             for call in inference.calls:
                 rows[call.deployment].failed += call.error is not None
@@ -74,9 +83,10 @@ class Tally:
                     row.answers += 1
                     row.took_over += len(inference.calls) > 1
                     row.ms.append((last.end - last.start) / 1e6)
-            for name in planned(inference).inputs.candidates:
-                rows[name].out = name in left_alone(inference)
-        for answer in self.answers:
+            if isinstance(inference.decision, Decision):
+                for name in inference.decision.inputs.candidates:
+                    rows[name].out = name in left_alone(inference)
+        for answer in (*self.answers, *self.real):
             if (inference := self.inferences.get(answer.inference)) and inference.deployment:
                 row = rows[inference.deployment]
                 row.right += answer.right
@@ -93,13 +103,13 @@ class Tally:
 
     def usual(self) -> Mapping[str, str]:
         """What each route plans first while all are well."""
-        plans = [(i.route, planned(i).order[0]) for i in self.inferences.values() if not left_alone(i)]
+        plans = [(i.route, planned(i).order[0]) for i in self.answered() if not left_alone(i)]
         return {route: first for (route, first), _ in reversed(Counter(plans).most_common())}
 
     def routed_around(self) -> Sequence[Inference]:
         """What went elsewhere at once, because the breaker of the route's usual deployment was open."""
         usual = self.usual()
-        return [i for i in self.inferences.values() if usual[i.route] in avoided(i)]
+        return [i for i in self.answered() if usual[i.route] in avoided(i)]
 
     def answered(self) -> Sequence[Inference]:
         return [i for i in self.inferences.values() if i.outcome == "answered"]
@@ -114,13 +124,18 @@ class Tally:
 
     def compared(self) -> tuple[str, int, int]:
         """The dearest deployment, what the simulated routes cost, and what they would have cost there: nano-dollars."""
-        dearest = max((n for n in self.prices if n != REAL), key=lambda n: self.prices[n].output)
-        used = [i for i in self.inferences.values() if i.usage is not None and i.route != REAL]
-        there = sum(cost(i.usage, self.prices[dearest]) for i in used if i.usage is not None)
+        dearest = max((name for name in self.prices if name != REAL), key=self._dear)
+        price, used = self.prices[dearest], [i for i in self.inferences.values() if i.route != REAL]
+        there = sum(cost(i.usage, price) for i in used if i.usage is not None and price is not None)
         return dearest, sum(i.cost or 0 for i in used), there
+
+    def _dear(self, name: str) -> int:
+        price = self.prices[name]
+        return 0 if price is None else price.input + price.output
 
 
 def planned(inference: Inference) -> Decision:
+    """The decision of an inference that was answered."""
     assert isinstance(inference.decision, Decision)
     return inference.decision
 
