@@ -1,13 +1,12 @@
-"""What the tests of the gateway share: a gateway on a real socket in this process, a scripted upstream, a raw caller."""
+"""What the tests of the gateway share: a gateway on a real socket in this process, and a raw caller."""
 
 import asyncio
 import json
 import socket
 import threading
-from collections.abc import Awaitable, Callable, Generator, Iterator
+from collections.abc import Awaitable, Callable, Generator
 from concurrent.futures import Future
 from contextlib import contextmanager
-from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -60,11 +59,10 @@ class Answered:
 
 
 class _Reading:
-    """Cuts answers out of what a gateway writes. `methods`: those of the requests, as HEAD has no body."""
+    """Cuts answers out of what a gateway writes."""
 
-    def __init__(self, methods: Iterator[str]) -> None:
+    def __init__(self) -> None:
         self.answers: list[Answered] = []
-        self._methods = methods
         self._parser = httptools.HttpResponseParser(self)
 
     def feed(self, data: bytes) -> None:
@@ -90,12 +88,13 @@ class _Reading:
 
 
 class Caller:
-    """A raw connection to a gateway."""
+    """A raw connection to a gateway. Not `strict`: bytes only, as where answers to HEAD come."""
 
-    def __init__(self, address: tuple[str, int]) -> None:
+    def __init__(self, address: tuple[str, int], *, strict: bool = True) -> None:
         self.socket = socket.create_connection(address, timeout=SOON)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._reading = _Reading(iter(()))
+        self._reading = _Reading()
+        self._strict = strict
         self.raw = b""
         self.ended = False
 
@@ -120,7 +119,8 @@ class Caller:
             self.ended = True
             return False
         self.raw += data
-        self._reading.feed(data)
+        if self._strict:
+            self._reading.feed(data)
         return True
 
     def answer(self, number: int = 1) -> Answered:
@@ -204,8 +204,8 @@ class House:
         door = self.gateway.door
         door.limits = replace(door.limits, **limits)
 
-    def caller(self) -> Caller:
-        return Caller(self.address)
+    def caller(self, *, strict: bool = True) -> Caller:
+        return Caller(self.address, strict=strict)
 
     def ask(self, *requests: bytes) -> Answered:
         """The answer to one request on a connection of its own."""
@@ -284,139 +284,3 @@ def house(
         thread.join()
         loop.run_until_complete(loop.shutdown_default_executor())
         loop.close()
-
-
-class Upstream:
-    """A provider that writes what it is told, byte for byte, on plain threads. `asked`: the bodies it was sent.
-
-    `say` gives for the number of a request (from 0) the pieces to write; an Event among them is waited for. After the
-    pieces the connection is closed unless the last one is KEEP.
-    """
-
-    def __init__(self, say: Callable[[int], "list[bytes | threading.Event]"]) -> None:
-        self.asked: list[bytes] = []
-        self.left = threading.Event()
-        """Somebody closed a connection on which an answer was still being written."""
-        self._say = say
-        self._numbers = count()
-        self._listening = socket.create_server(("127.0.0.1", 0), backlog=256)
-        self.port: int = self._listening.getsockname()[1]
-        self._threads = [threading.Thread(target=self._accept)]
-        self._open: list[socket.socket] = []
-        self._threads[0].start()
-
-    def __enter__(self) -> "Upstream":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._listening.shutdown(socket.SHUT_RDWR)
-        self._listening.close()
-        self._threads[0].join()
-        for one in self._open:
-            try:
-                one.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
-        for thread in self._threads[1:]:
-            thread.join()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                one, _ = self._listening.accept()
-            except OSError:
-                return
-            one.settimeout(SOON)
-            self._open.append(one)
-            thread = threading.Thread(target=self._serve, args=(one,))
-            self._threads.append(thread)
-            thread.start()
-
-    def _serve(self, one: socket.socket) -> None:
-        with one, one.makefile("rb") as lines:
-            try:
-                while self._answer(one, lines):
-                    pass
-            except OSError:
-                self.left.set()
-
-    def _answer(self, one: socket.socket, lines: Any) -> bool:
-        """One request and its answer; whether the connection goes on."""
-        size = 0
-        while (line := lines.readline()) not in {b"\r\n", b""}:
-            name, _, value = line.partition(b":")
-            size = int(value) if name.lower() == b"content-length" else size
-        if not line:
-            return False
-        self.asked.append(lines.read(size))
-        pieces = self._say(next(self._numbers))
-        for piece in pieces:
-            if isinstance(piece, threading.Event):
-                assert piece.wait(SOON)
-            elif piece:
-                one.sendall(piece)
-        return bool(pieces) and pieces[-1] is KEEP
-
-
-KEEP = b""
-
-
-def always(*pieces: "bytes | threading.Event") -> "Callable[[int], list[bytes | threading.Event]]":
-    """The same answer to every request."""
-    return lambda _: list(pieces)
-
-
-def turns(*answers: "list[bytes | threading.Event]") -> "Callable[[int], list[bytes | threading.Event]]":
-    """These answers in turn, the last again and again."""
-    return lambda number: answers[min(number, len(answers) - 1)]
-
-
-def sized(body: bytes, *headers: str, status: int = 200) -> bytes:
-    """An answer with its length."""
-    lines = [f"HTTP/1.1 {status} Status", "content-type: application/json", *headers, f"content-length: {len(body)}"]
-    return "\r\n".join([*lines, "", ""]).encode() + body
-
-
-def completion(text: str = "good") -> bytes:
-    """A whole answer."""
-    return json.dumps(
-        {
-            "id": "c1",
-            "object": "chat.completion",
-            "created": 1,
-            "model": "m",
-            "choices": [{"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}],
-            "usage": {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15},
-        }
-    ).encode()
-
-
-STREAM = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
-END = b"0\r\n\r\n"
-
-
-def chunked(*frames: bytes) -> bytes:
-    return b"".join(b"%x\r\n%b\r\n" % (len(f), f) for f in frames if f)
-
-
-def delta(**said: Any) -> bytes:
-    """A frame of a stream."""
-    finish = said.pop("finish", None)
-    choices = [{"index": 0, "delta": said, "finish_reason": finish}]
-    chunk = {"id": "c1", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": choices}
-    return b"data: " + json.dumps(chunk).encode() + b"\n\n"
-
-
-DONE = b"data: [DONE]\n\n"
-
-
-def providers(*ports: int, retry: str = "backoff_ms = 1\nmax_backoff_ms = 100", more: str = "") -> str:
-    """Settings: a route `r` over one provider for each port, in their order, `up0` with deployment `d0` and so on."""
-    out = [f"[retry]\n{retry}\n", more]
-    for number, port in enumerate(ports):
-        out.append(f'[providers.up{number}]\nbase_url = "http://127.0.0.1:{port}/v1"\n')
-        out.append(f'[deployments.d{number}]\nprovider = "up{number}"\nmodel = "m{number}"\n')
-        out.append('price = { input = "1.00", output = "2.00" }\n')
-    names = ", ".join(f'"d{n}"' for n in range(len(ports)))
-    out.append(f"[routes.r]\ndeployments = [{names}]\nordered = true\n")
-    return "".join(out)

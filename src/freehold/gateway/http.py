@@ -114,7 +114,7 @@ class Connection(asyncio.Protocol):
     __slots__ = (
         "_body",
         "_busy",
-        "_closing",
+        "_fields",
         "_head_size",
         "_headers",
         "_linger",
@@ -122,6 +122,7 @@ class Connection(asyncio.Protocol):
         "_queue",
         "_running",
         "_size",
+        "_stuck",
         "_target",
         "deadline",
         "door",
@@ -144,7 +145,8 @@ class Connection(asyncio.Protocol):
         self._busy = False
         self._running: Running | None = None
         self._linger = False
-        self._closing = False
+        self._stuck = 0  # bytes since the last step: of a name, value, trailer or chunk size that does not end
+        self._fields: list[tuple[bytes, bytes]] = []
 
     # what asyncio calls
 
@@ -160,18 +162,33 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._linger:
             return
+        self._stuck += len(data)
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade as upgrade:  # we speak nothing else: go on in HTTP/1.1 (RFC 9110 7.8)
-            self._parser = httptools.HttpRequestParser(self)
-            rest = data[upgrade.args[0] :]
-            if rest:
-                self.data_received(rest)
+            if self._stuck > self.door.limits.max_head:
+                raise self._head_too_large()
+        except httptools.HttpParserUpgrade as upgrade:
+            self._stay(data[upgrade.args[0] :])
+        except HeadTooLarge as error:
+            self._refuse(error)
         except httptools.HttpParserError as error:
             cause = error.__context__
             self._refuse(
                 cause if isinstance(cause, FreeholdError) else InvalidRequest(f"This is not valid HTTP/1.1: {error}")
             )
+
+    def _stay(self, rest: bytes) -> None:
+        """An upgrade is wished for; we go on in HTTP/1.1 (RFC 9110 7.8). The parser takes the head for the end of the
+        request, so it gets the head again without the wish: what follows is the body, never another request."""
+        method, version = self._parser.get_method(), self._parser.get_http_version().encode()
+        self._parser = httptools.HttpRequestParser(self)
+        if method == b"CONNECT":
+            self._refuse(WrongMethod("CONNECT is not possible here; send the request itself"))
+            return
+        lines = [b"%b %b HTTP/%b" % (method, self._target, version)]
+        lines += [b"%b: %b" % field for field in self._fields if field[0] != b"upgrade"]
+        self._target = b""
+        self.data_received(b"\r\n".join((*lines, b"", rest)))
 
     def eof_received(self) -> bool:
         return False
@@ -216,24 +233,31 @@ class Connection(asyncio.Protocol):
         self._head_size += size
         limits = self.door.limits
         if self._head_size > limits.max_head or len(self._headers) >= limits.max_headers:
-            raise HeadTooLarge(
-                f"The request head exceeds {limits.max_head} bytes or {limits.max_headers} headers; "
-                "send fewer or shorter ones"
-            )
+            raise self._head_too_large()
+
+    def _head_too_large(self) -> HeadTooLarge:
+        limits = self.door.limits
+        return HeadTooLarge(
+            f"The request head exceeds {limits.max_head} bytes or {limits.max_headers} headers; "
+            "send fewer or shorter ones"
+        )
 
     def on_headers_complete(self) -> None:
+        self._stuck = 0
+        self._fields, self._headers = self._headers, []  # what comes now are trailers: never headers (RFC 9110 6.5.1)
         if not self._busy:
             self.deadline = self.door.now() + self.door.limits.body
-        expects = False
-        for name, value in self._headers:
+        parser, expects = self._parser, False
+        for name, value in self._fields:
             if name == b"content-length":
                 self._bound(int(value))
             elif name == b"expect" and value.lower() == b"100-continue":
-                expects = not self._busy and self._parser.get_http_version() == "1.1"
+                expects = not (self._busy or parser.should_upgrade()) and parser.get_http_version() == "1.1"
         if expects:
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def on_body(self, piece: bytes) -> None:
+        self._stuck = 0
         self._size += len(piece)
         self._bound(self._size)
         self._body.append(piece)
@@ -243,14 +267,15 @@ class Connection(asyncio.Protocol):
             raise TooLarge(f"The body exceeds {self.door.limits.max_body} bytes; send less, or raise server.max_body")
 
     def on_message_complete(self) -> None:
-        if self._linger:
-            return
+        self._stuck = 0
         parser = self._parser
+        if self._linger or parser.should_upgrade():
+            return
         body = self._body
         received = Received(
             parser.get_method(),
             self._target,
-            self._headers,
+            self._fields,
             body[0] if len(body) == 1 else b"".join(body),
             parser.get_http_version() == "1.0",
             parser.should_keep_alive(),

@@ -1,6 +1,6 @@
 """The ordinary routes: models, health, metrics. Each declares beside its path who may ask."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Literal
 
 import msgspec
@@ -15,6 +15,7 @@ from freehold.core.errors import Forbidden, FreeholdError, Internal, UnknownMode
 from freehold.dialects.dialect import Dialect
 from freehold.gateway.metrics import Metrics
 from freehold.gateway.pipeline import Pipeline
+from freehold.gateway.reply import error_headers
 
 Permission = Literal["anyone", "key", "admin"]
 """Who may ask: anyone; a valid key; a key with admin rights. An open door (loopback, no key made yet) lets all in."""
@@ -75,7 +76,11 @@ def application(pipeline: Pipeline, every: Sequence[Page], dialect: Dialect, hot
     async def unserved(request: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 500
         if status == 405:
-            return _error(WrongMethod(f"{request.method} is not possible at {request.url.path}"), dialect)
+            allowed = (error.headers if isinstance(error, HTTPException) else None) or {}
+            message = (
+                f"{request.method} is not possible at {request.url.path[:200]}; send {allowed.get('Allow', 'GET')}"
+            )
+            return _error(WrongMethod(message), dialect, allowed)
         return _error(UnknownPath(f"Nothing is served at {request.url.path[:200]}. There are: {known}"), dialect)
 
     handlers = {FreeholdError: failed, HTTPException: unserved, Exception: failed}
@@ -102,5 +107,9 @@ def _json(value: object) -> Response:
     return Response(msgspec.json.encode(value), media_type="application/json")
 
 
-def _error(error: FreeholdError, dialect: Dialect) -> Response:
-    return Response(dialect.encode_error(error), status_code=error.status, media_type="application/json")
+def _error(error: FreeholdError, dialect: Dialect, more: Mapping[str, str] | None = None) -> Response:
+    lines = error_headers(error, exhausted=False).decode().splitlines()
+    headers = dict(line.split(": ", 1) for line in lines) | dict(more or {})
+    return Response(
+        dialect.encode_error(error), status_code=error.status, headers=headers, media_type="application/json"
+    )
