@@ -11,6 +11,7 @@ from pathlib import Path
 from msgspec import Struct
 from msgspec.structs import replace
 
+from freehold.app.control import laid_over
 from freehold.app.home import Home
 from freehold.app.world import Worlds
 from freehold.core.errors import FreeholdError
@@ -31,7 +32,7 @@ from freehold.settings.tables import Settings, SimulatedSettings
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 SIMULATED = "simulated"
-KEYS_EVERY = 0.5
+LOOK_EVERY = 0.5
 FLUSH_EVERY = 1.0
 SURRENDER_EVERY = 30.0
 PROJECT_EVERY = 0.5
@@ -78,13 +79,15 @@ class Engine:
 
     async def open(self) -> Opened:
         """Read the settings, open the data folder and its ledger, build the pipeline."""
-        settings, found = await self._settings()
-        self.home = Home(settings)
+        loaded = self._change(load(self._path, self._env))
+        self.home = Home(loaded)
         try:
             self._journal, recovery = self.home.open_journal(self._node)
         except FreeholdError:
             self.home.close()
             raise
+        self._loaded, self._found = loaded, await self._discovered(loaded)
+        settings = await self._whole()
         self._book = Book(settings)
         self._required = settings.server.host not in LOOPBACK
         self.metrics = Metrics()
@@ -103,11 +106,11 @@ class Engine:
         )
         self.home.remember(settings, self._book.digest)
         self.act("settings.loaded", self._book.digest)
-        return Opened(settings=settings, found=found, book=self._book, recovery=recovery)
+        return Opened(settings=settings, found=self._found, book=self._book, recovery=recovery)
 
     def run(self) -> None:
         """Start the work beside requests: keys renewed, budgets flushed, tables brought up to the ledger."""
-        self._tasks += [asyncio.create_task(work) for work in (self._keys(), self._flush(), self._project())]
+        self._tasks += [asyncio.create_task(work) for work in (self._watch(), self._flush(), self._project())]
 
     async def close(self) -> None:
         """Settle money and ledger. Requests must have ended."""
@@ -136,38 +139,58 @@ class Engine:
         Requests under way end in the world in which they began. Address, data folder and breaker need a restart.
         """
         try:
-            settings, _ = await self._settings()
-            book = Book(settings)
-            world = self._worlds.build(book)
+            loaded = self._change(load(self._path, self._env))
+            found = await self._discovered(loaded)
         except FreeholdError as error:
             self._told(f"Settings not changed:\n{error.message}")
             self.act("settings.refused", self._book.digest, error.message)
             return
+        self._loaded, self._found = loaded, found
+        await self.renew()
+        self._told(f"Settings {self._book.digest[:12]} loaded: {len(self._book.models())} names served")
+
+    async def renew(self) -> None:
+        """Serve what settings and control state say now: models that were tuned, rollouts that moved."""
+        settings = await self._whole()
+        book = Book(settings)
+        if book.digest == self._book.digest:
+            return
+        world = self._worlds.build(book)
         self.home.remember(settings, book.digest)
         self.act("settings.loaded", book.digest)
         self._book, self.pipeline.world = book, world
-        self._told(f"Settings {book.digest[:12]} loaded: {len(book.models())} names served")
         await self._worlds.retire()
 
-    async def _settings(self) -> tuple[Settings, tuple[Found, ...]]:
-        settings = self._change(load(self._path, self._env))
+    async def _discovered(self, settings: Settings) -> tuple[Found, ...]:
         found: list[Found] = []
         if settings.discovery.environment:
             found += from_environment(self._env)
         if settings.discovery.local:
             found += await local_servers()
-        whole = resolve(settings, found)
+        return tuple(found)
+
+    async def _whole(self) -> Settings:
+        """The settings of the file with control state laid over them, and everything open written out."""
+        self._generation = await asyncio.to_thread(self.home.generation)
+        models, rollouts = await asyncio.to_thread(lambda: (self.home.models.all(), self.home.rollouts.all()))
+        settings = laid_over(self._loaded, models, rollouts)
+        whole = resolve(settings, self._found)
         if not whole.deployments and not whole.providers:
-            whole = resolve(_with_simulated(settings), found)
-        return whole, tuple(found)
+            whole = resolve(_with_simulated(settings), self._found)
+        return whole
 
     # what goes on beside requests
 
-    async def _keys(self) -> None:
-        """Keys made or revoked by another process hold within a second."""
+    async def _watch(self) -> None:
+        """Keys, models and rollouts changed by another process hold within a second."""
         while True:
-            await asyncio.sleep(KEYS_EVERY)
+            await asyncio.sleep(LOOK_EVERY)
             await self._quietly(self._renew_keys())
+            await self._quietly(self._renew_world())
+
+    async def _renew_world(self) -> None:
+        if await asyncio.to_thread(self.home.generation) != self._generation:
+            await self.renew()
 
     async def _renew_keys(self) -> None:
         if await asyncio.to_thread(self.home.keys.generation) != self.pipeline.keyring.generation:

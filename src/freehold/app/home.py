@@ -12,6 +12,8 @@ import msgspec
 from freehold.core.errors import SettingsWrong, StoreFailed
 from freehold.core.inference import Accepted, Inference
 from freehold.core.principal import Key
+from freehold.core.tuned import Run, Tuned
+from freehold.flywheel.rollout.state import RolloutState
 from freehold.governance.budget import period
 from freehold.ledger import reader
 from freehold.ledger.book import Recovery
@@ -21,6 +23,7 @@ from freehold.settings.snapshot import restore, snapshot
 from freehold.settings.tables import Settings
 from freehold.store.budgets import SqlBudgets
 from freehold.store.database import Database
+from freehold.store.documents import SqlDocuments
 from freehold.store.inferences import SqlInferences
 from freehold.store.keys import SqlKeys
 
@@ -49,7 +52,14 @@ class Home:
         self.keys = SqlKeys(self.database)
         self.budgets = SqlBudgets(self.database)
         self.inferences = SqlInferences(self.database)
+        self.models = SqlDocuments(self.database, "model", Tuned)
+        self.rollouts = SqlDocuments(self.database, "rollout", RolloutState)
+        self.runs = SqlDocuments(self.database, "run", Run)
         self.ledger = self.folder / "ledger"
+
+    def generation(self) -> tuple[int, int]:
+        """Changes with the control state that is laid over the settings; two small reads."""
+        return self.models.generation(), self.rollouts.generation()
 
     def close(self) -> None:
         self.database.close()

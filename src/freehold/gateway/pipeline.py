@@ -91,7 +91,7 @@ class Pipeline:
         self._clock = clock
         self._ids = ids
         self._random = random
-        self._kept = kept
+        self.kept = kept
         self._retries = RetryBudget(world.retry.ratio)
         self._plans: dict[object, tuple[Decision, msgspec.Raw, tuple[Deployment, ...]]] = {}
         self._plans_of: object = None
@@ -185,7 +185,7 @@ class Pipeline:
         """Tell conversations apart and keep what is answered."""
         ask = exchange.ask
         exchange.episode = episode(ask.headers, exchange.key, ask.dialect.messages(request))
-        recorder.keep(self._kept)
+        recorder.keep(self.kept)
 
     def _admit(self, exchange: Exchange, request: Request) -> None:
         key = exchange.key
