@@ -1,19 +1,20 @@
-"""freehold inferences, explain, verify, rebuild: reading what was recorded."""
+"""freehold inferences and explain: reading what was recorded."""
 
+import time
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import get_args
 
 import click
-from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from freehold.app.explain import Explanation, explain
-from freehold.cli.context import DATA, JSON, SETTINGS, home, print_json
+from freehold.cli.context import DATA, JSON, SETTINGS, Duration, home, print_json, screen
 from freehold.core.errors import UnknownModel
+from freehold.core.events import OutcomeKind
 from freehold.core.inference import Inference
 from freehold.core.money import NANO, dollars
-from freehold.ledger import reader
-from freehold.ledger.verify import verify
 
 
 @click.group()
@@ -23,19 +24,23 @@ def inferences() -> None:
 
 @inferences.command("list")
 @click.option("--limit", type=click.IntRange(1, 100_000), default=20, show_default=True)
-@click.option("--outcome", type=click.Choice(["answered", "refused", "failed", "cut", "cancelled", "unknown"]))
-@click.option("--route")
-@click.option("--deployment")
-@click.option("--key", help="The id of a key.")
+@click.option("--outcome", type=click.Choice(get_args(OutcomeKind)), help="Those that ended so.")
+@click.option("--route", help="Those that asked for it.")
+@click.option("--deployment", help="Those that it answered.")
+@click.option("--key", help="Those of a key, by its id.")
+@click.option("--team", help="Those of a team.")
+@click.option("--since", type=Duration(), help="Those of the last 10m, 24h, 30d.")
 @SETTINGS
 @DATA
 @JSON
 def list_inferences(
     limit: int,
-    outcome: str | None,
+    outcome: OutcomeKind | None,
     route: str | None,
     deployment: str | None,
     key: str | None,
+    team: str | None,
+    since: int | None,
     settings: Path | None,
     data: str | None,
     as_json: bool,
@@ -44,29 +49,36 @@ def list_inferences(
     with home(settings, data) as opened:
         opened.project()
         rows = opened.inferences.query(
-            outcome=outcome,  # type: ignore[arg-type]
+            outcome=outcome,
             route=route,
             deployment=deployment,
             key=key,
+            team=team,
+            since=None if since is None else time.time_ns() - since,
             limit=limit,
         )
     if as_json:
         print_json(rows)
         return
-    table = Table("id", "at (UTC)", "outcome", "route", "deployment", "tokens", "cost", "ms", box=None, pad_edge=False)
+    if not rows:
+        print("Nothing is recorded yet (or nothing like that).")
+        return
+    table = Table(box=None, pad_edge=False)
+    for name in ("id", "at (UTC)", "outcome", "route", "deployment", "tokens", "cost", "ms"):
+        table.add_column(name, no_wrap=name in {"id", "at (UTC)"}, overflow="fold")
     for row in rows:
         tokens = "" if row.usage is None else f"{row.usage.input_tokens} + {row.usage.output_tokens}"
         table.add_row(
             row.id,
             _time(row.at),
             row.outcome if row.error is None else f"{row.outcome}: {row.error}",
-            row.route,
-            row.deployment or "",
+            escape(row.route),
+            escape(row.deployment or ""),
             tokens,
             "" if row.cost is None else dollars(row.cost),
             f"{row.duration / 1e6:.1f}",
         )
-    Console().print(table if rows else "Nothing is recorded yet (or nothing like that).")
+    screen().print(table)
 
 
 @inferences.command()
@@ -97,69 +109,41 @@ def explain_command(id_: str, settings: Path | None, data: str | None, as_json: 
     if as_json:
         print_json(explanation)
     else:
-        Console().print(explained(explanation), highlight=False)
+        screen().print(explained(explanation))
     if explanation.same is False:
         raise SystemExit(1)
 
 
 def explained(e: Explanation) -> str:
-    """An explanation for people."""
+    """An explanation for people. What callers and providers wrote is shown as it is, whatever it looks like."""
     i = e.inference
     lines = [f"{i.id}  {_time(i.at)} UTC  [bold]{i.outcome}[/bold]" + (f" ({i.error})" if i.error else "")]
     if i.message:
-        lines.append(f"  {i.message}")
+        lines.append(f"  {escape(i.message)}")
     if e.decision is not None:
         d = e.decision
-        lines.append(f"asked for {d.inputs.asked!r} (route {i.route}), about {d.inputs.prompt_tokens} tokens of prompt")
+        asked = escape(f"asked for {d.inputs.asked!r} (route {i.route})")
+        lines.append(f"{asked}, about {d.inputs.prompt_tokens} tokens of prompt")
         if d.inputs.needs:
             lines.append(f"needs {', '.join(d.inputs.needs)}")
-        lines.append(f"plan: {' -> '.join(d.order) or 'nothing'}   {d.why}")
-        lines += [f"  not {x.deployment}: {x.reason}" for x in d.excluded]
+        lines.append(escape(f"plan: {' -> '.join(d.order) or 'nothing'}   {d.why}"))
+        lines += [escape(f"  not {x.deployment}: {x.reason}") for x in d.excluded]
     for number, call in enumerate(i.calls, 1):
         said = "answered" if call.error is None else f"{call.error}: {call.message or ''}"
-        lines.append(
-            f"call {number}: {call.deployment}  {call.status or '-'}  {(call.end - call.start) / 1e6:.1f} ms  {said}"
-        )
+        took = f"{(call.end - call.start) / 1e6:.1f} ms"
+        lines.append(escape(f"call {number}: {call.deployment}  {call.status or '-'}  {took}  {said}"))
     if i.usage is not None:
         counted = "estimated" if i.usage.estimated else "counted by the provider"
         lines.append(f"{i.usage.input_tokens} + {i.usage.output_tokens} tokens ({counted}), cost {_cost(i)}")
     if e.same:
         lines.append("[green]recomputed from the record: the same decision[/green]")
     elif e.same is None:
-        lines.append(f"[yellow]not recomputed: {e.missing}[/yellow]")
+        lines.append(f"[yellow]not recomputed: {escape(e.missing or '')}[/yellow]")
     else:
         assert e.recomputed is not None
-        lines.append(f"[red]recomputed differently: {' -> '.join(e.recomputed.order) or 'nothing'}[/red]")
+        order = escape(" -> ".join(e.recomputed.order) or "nothing")
+        lines.append(f"[red]recomputed differently: {order}   {escape(e.recomputed.why)}[/red]")
     return "\n".join(lines)
-
-
-@click.command("verify")
-@SETTINGS
-@DATA
-@JSON
-def verify_command(settings: Path | None, data: str | None, as_json: bool) -> None:
-    """Check the whole ledger: every frame, hash, signature and promise."""
-    with home(settings, data) as opened:
-        reports = {folder.name: verify(folder) for folder in reader.homes(opened.ledger)}
-    if as_json:
-        print_json(reports)
-    else:
-        for node, report in reports.items():
-            print(f"{node}: {report}")
-        if not reports:
-            print("There is no ledger here yet")
-    if not all(report.ok for report in reports.values()):
-        raise SystemExit(1)
-
-
-@click.command()
-@SETTINGS
-@DATA
-def rebuild(settings: Path | None, data: str | None) -> None:
-    """Make the tables anew from the ledger."""
-    with home(settings, data) as opened:
-        opened.inferences.clear()
-        print(f"{opened.project()} ledger entries read")
 
 
 def _time(at: int) -> str:

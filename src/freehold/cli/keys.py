@@ -4,20 +4,22 @@ import os
 import time
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import get_args
 
 import click
-from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from freehold.app.home import Home
-from freehold.cli.context import DATA, JSON, SETTINGS, home, print_json
+from freehold.cli.context import DATA, JSON, SETTINGS, Duration, home, print_json, screen
 from freehold.core.errors import InvalidRequest
 from freehold.core.money import NANO, dollars, nano
 from freehold.core.principal import Budget, Key, Period
 from freehold.governance.budget import period
 from freehold.governance.keys import mint, revoke, rotate
 
-UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+MOST = 10**18
+"""Nano-dollars: a billion dollars, so that sums of budgets stay within 64 bits."""
 
 
 class Dollars(click.ParamType[int]):
@@ -26,23 +28,15 @@ class Dollars(click.ParamType[int]):
     name = "dollars"
 
     def convert(self, value: str | int, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        try:
-            return value if isinstance(value, int) else nano(value.removeprefix("$"))
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-
-
-class Duration(click.ParamType[int]):
-    """'90d', '12h', '30m', '10s', as nanoseconds."""
-
-    name = "duration"
-
-    def convert(self, value: str | int, param: click.Parameter | None, ctx: click.Context | None) -> int:
         if isinstance(value, int):
             return value
-        if value[-1:] not in UNITS or not value[:-1].isdigit():
-            self.fail(f"{value!r} is not a duration such as 90d, 12h, 30m or 10s", param, ctx)
-        return int(value[:-1]) * UNITS[value[-1]] * NANO
+        try:
+            amount = nano(value.removeprefix("$"))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        if not 0 < amount <= MOST:
+            self.fail(f"{value!r} is not more than $0 and at most {dollars(MOST)}", param, ctx)
+        return amount
 
 
 @click.group()
@@ -60,12 +54,10 @@ def keys() -> None:
     help="A route or model name it may ask for; patterns such as 'gpt-*'. Repeatable.",
 )
 @click.option("--model", "models", multiple=True, help="A model or deployment that may serve it; patterns. Repeatable.")
-@click.option("--requests-per-minute", type=click.IntRange(min=1))
-@click.option("--tokens-per-minute", type=click.IntRange(min=1))
+@click.option("--requests-per-minute", type=click.IntRange(min=1), help="At most so many requests a minute.")
+@click.option("--tokens-per-minute", type=click.IntRange(min=1), help="At most so many tokens a minute.")
 @click.option("--budget", type=Dollars(), help="At most so many dollars.")
-@click.option(
-    "--period", "every", type=click.Choice(["total", "day", "month"]), default="total", help="The budget's period."
-)
+@click.option("--period", "every", type=click.Choice(get_args(Period)), help="The budget's period (default: total).")
 @click.option("--expires", type=Duration(), help="After how long it ends: 90d, 12h.")
 @click.option("--admin", is_flag=True, help="May see metrics and administer.")
 @SETTINGS
@@ -79,7 +71,7 @@ def create(
     requests_per_minute: int | None,
     tokens_per_minute: int | None,
     budget: int | None,
-    every: Period,
+    every: Period | None,
     expires: int | None,
     admin: bool,
     settings: Path | None,
@@ -87,6 +79,10 @@ def create(
     as_json: bool,
 ) -> None:
     """Make a key; its text is shown this once. A running gateway accepts it within a second."""
+    if not name.strip() or not name.isprintable():
+        raise InvalidRequest("A key needs a name of visible characters, so that people know whose it is")
+    if every is not None and budget is None:
+        raise InvalidRequest("--period is the period of a budget: give --budget too")
     now = time.time_ns()
     key, text = mint(
         name,
@@ -97,11 +93,11 @@ def create(
         models=models or None,
         requests_per_minute=requests_per_minute,
         tokens_per_minute=tokens_per_minute,
-        budget=None if budget is None else Budget(limit=budget, period=every),
+        budget=None if budget is None else Budget(limit=budget, period=every or "total"),
         admin=admin,
         expires_at=None if expires is None else now + expires,
     )
-    with home(settings, data) as opened:
+    with home(settings, data, new=True) as opened:
         opened.keys.put(key)
     _show(key, text, as_json=as_json)
 
@@ -117,28 +113,36 @@ def list_keys(settings: Path | None, data: str | None, as_json: bool) -> None:
     if as_json:
         print_json([_public(key) | {"spent": spent} for key, spent in rows])
         return
-    table = Table("id", "name", "team", "may ask for", "per minute", "budget", "state", box=None, pad_edge=False)
+    if not rows:
+        print("No keys yet: on loopback everybody may ask. `freehold keys create NAME` makes one.")
+        return
+    table = Table(box=None, pad_edge=False)
+    for name in ("id", "name", "team", "may ask for", "served by", "per minute", "budget", "state"):
+        table.add_column(name, no_wrap=name == "id", overflow="fold")
     for key, spent in rows:
         rates = [f"{n} {unit}" for n, unit in ((key.requests_per_minute, "req"), (key.tokens_per_minute, "tok")) if n]
         money = (
             "" if key.budget is None else f"{dollars(spent or 0)} of {dollars(key.budget.limit)} {key.budget.period}"
         )
-        scope = ", ".join([*(key.routes or ()), *(key.models or ())]) or "everything"
-        table.add_row(key.id, key.name, key.team or "", scope, ", ".join(rates), money, _state(key))
-    Console().print(
-        table if rows else "No keys yet: on loopback everybody may ask. `freehold keys create NAME` makes one."
-    )
+        routes, models = ("anything" if p is None else ", ".join(p) for p in (key.routes, key.models))
+        told = (key.name, key.team or "", routes, models, ", ".join(rates), money, _state(key))
+        table.add_row(key.id, *map(escape, told))
+    screen().print(table)
 
 
 @keys.command("revoke")
 @click.argument("id_", metavar="ID")
 @SETTINGS
 @DATA
-def revoke_key(id_: str, settings: Path | None, data: str | None) -> None:
+@JSON
+def revoke_key(id_: str, settings: Path | None, data: str | None, as_json: bool) -> None:
     """End a key for good. A running gateway refuses it within a second."""
     with home(settings, data) as opened:
-        key = _key(opened, id_)
-        opened.keys.put(revoke(key, now=time.time_ns()))
+        key = revoke(_key(opened, id_), now=time.time_ns())
+        opened.keys.put(key)
+    if as_json:
+        print_json(_public(key))
+        return
     print(f"Key '{key.name}' ({key.id}) is revoked")
 
 

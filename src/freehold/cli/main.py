@@ -2,18 +2,16 @@
 
 import os
 import sys
-from pathlib import Path
 
 import click
 
-from freehold.cli.context import SETTINGS
-from freehold.cli.inferences import explain_command, inferences, rebuild, verify_command
+from freehold.cli.check import check
+from freehold.cli.inferences import explain_command, inferences
 from freehold.cli.keys import keys
-from freehold.cli.up import simulate, up
+from freehold.cli.ledger import rebuild, verify_command
+from freehold.cli.simulate import simulate
+from freehold.cli.up import up
 from freehold.core.errors import FreeholdError
-from freehold.settings.book import Book
-from freehold.settings.load import load
-from freehold.settings.resolve import resolve
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -22,17 +20,7 @@ def commands() -> None:
     """Own your AI: one endpoint in front of every model, governed, routed and recorded."""
 
 
-@commands.command()
-@SETTINGS
-def check(settings: Path | None) -> None:
-    """Validate the settings and say what they serve."""
-    whole = resolve(load(settings, os.environ))
-    book = Book(whole)
-    served = f"{len(book.deployments)} deployments, {len(whole.routes)} routes"
-    print(f"Settings are right: {served}. Digest {book.digest[:12]}")
-
-
-for command in (up, simulate, keys, inferences, explain_command, verify_command, rebuild):
+for command in (up, check, keys, inferences, explain_command, verify_command, rebuild, simulate):
     commands.add_command(command)
 
 

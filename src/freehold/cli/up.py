@@ -1,10 +1,12 @@
-"""freehold up and freehold simulate: the long-running commands."""
+"""freehold up: the gateway, and what it says when it starts."""
 
 import asyncio
 import gc
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from importlib.metadata import version
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import click
 import uvloop
@@ -13,10 +15,11 @@ from rich.console import Console
 
 from freehold.app.gateway import Gateway, Started
 from freehold.cli.context import DATA, SETTINGS, placed
-from freehold.providers.simulated.serving import serve
-from freehold.providers.simulated.simulation import Simulation
-from freehold.providers.simulated.upstream import Simulated
+from freehold.settings.book import Endpoint
 from freehold.settings.tables import Settings
+
+SHOWN = 12
+"""Names of models in the start text; the rest is behind GET /v1/models."""
 
 
 @click.command()
@@ -41,73 +44,93 @@ async def _up(path: Path | None, change: Callable[[Settings], Settings]) -> None
         path, os.environ, change=change, told=lambda line: console.print(line, style="yellow", markup=False)
     )
     started = await gateway.start()
-    for line in start_text(started):
-        console.print(line, markup=False)
     gc.collect()
     gc.freeze()
-    await gateway.serve()
+    serving = asyncio.ensure_future(gateway.serve())
+    await asyncio.sleep(0)  # signals are heard from here on: who reads the text may send one at once
+    for line in start_text(started, keys=bool(gateway.engine.home.keys.all())):
+        console.print(line, markup=False)
+    await serving
     console.print("Stopping: no new work, streams finish")
     await gateway.stop()
 
 
-def start_text(s: Started) -> Sequence[str]:
-    """What was found, what is served, and one curl line that works."""
-    lines: list[str] = []
+def start_text(s: Started, *, keys: bool) -> Iterator[str]:
+    """What was found, what is served, who may ask, and one curl line that works. `keys`: some key was made."""
+    yield f"Freehold {version('freehold')}, data in {s.settings.data.folder}"
     if str(s.recovery):
-        lines.append(f"Recovered: {s.recovery}")
-    for one in s.found:
-        state = one.problem or (f"{len(one.models)} models" if one.models else "found")
-        lines.append(f"  {one.provider:<20} {one.via:<24} {state}")
-    if s.simulated and not s.found:
-        lines.append("No provider key in the environment and no model server on this machine.")
-    if s.simulated:
-        lines.append("Serving the simulated provider: its answers are invented by rule, and say so. Set OPENAI_API_KEY")
-        lines.append("or the key of another provider, or start Ollama, and start again.")
+        yield f"Recovered: {s.recovery}"
+    rows = list(_rows(s))
+    name_width = max((len(row[0]) for row in rows), default=0)
+    via_width = max((len(row[1]) for row in rows), default=0)
+    for name, via, state in rows:
+        yield f"  {name:<{name_width}}  {via:<{via_width}}  {state}"
+    if s.simulated and _looked(s.settings):
+        yield from _nothing_found(s)
     names = [listed.id for listed in s.book.models()]
-    more = f" and {len(names) - 12} more (GET /v1/models)" if len(names) > 12 else ""
-    lines.append(f"Serves {', '.join(names[:12])}{more}")
-    if s.open_door:
-        lines.append("No key has been made: everybody on this machine may ask. `freehold keys create NAME` ends that.")
-    bearer = "" if s.open_door else " -H 'authorization: Bearer fh_...'"
-    model = names[0] if names else "MODEL"
-    lines.append(f"Freehold listens on {s.url}  (base_url {s.url}/v1). Try:")
+    open_names = [f"{name}/MODEL" for name, p in s.settings.providers.items() if p.any_model]
+    more = f" and {len(names) - SHOWN} more (GET /v1/models)" if len(names) > SHOWN else ""
+    yield f"Serves {', '.join(names[:SHOWN] or open_names) or 'nothing: name deployments in the settings'}{more}"
+    yield _door(s, keys)
+    yield f"Freehold listens on {s.url}  (base_url {s.url}/v1). Try:"
+    yield f"  {curl(s, (names or open_names or ['MODEL'])[0])}"
+
+
+def curl(s: Started, model: str) -> str:
+    """A line for a shell that asks `model` something; where a key is needed it takes it from FREEHOLD_KEY."""
     body = f'{{"model":"{model}","messages":[{{"role":"user","content":"Hello"}}]}}'
-    lines.append(f"  curl {s.url}/v1/chat/completions -H 'content-type: application/json'{bearer} -d '{body}'")
-    return lines
+    bearer = "" if s.open_door else ' -H "authorization: Bearer $FREEHOLD_KEY"'
+    return f"curl {s.url}/v1/chat/completions -H 'content-type: application/json'{bearer} -d '{body}'"
 
 
-@click.command()
-@click.option("--port", type=click.IntRange(0, 65535), default=4001, show_default=True, help="0 takes any free one.")
-@click.option("--host", default="127.0.0.1", show_default=True)
-@click.option("--reply", help="What it says where nothing else fits.")
-@click.option("--ttft-ms", type=float, default=0.0, help="Time to first token.")
-@click.option("--tokens-per-second", type=float, help="Pace of a stream.")
-@click.option("--error-rate", type=click.FloatRange(0, 1), default=0.0)
-@click.option(
-    "--replay", type=click.Path(exists=True, dir_okay=False), help="A file of recorded exchanges to answer from."
-)
-def simulate(
-    port: int,
-    host: str,
-    reply: str | None,
-    ttft_ms: float,
-    tokens_per_second: float | None,
-    error_rate: float,
-    replay: str | None,
-) -> None:
-    """Serve the simulated provider on a port of its own."""
-    simulation = Simulation(
-        name="simulated",
-        reply=reply,
-        ttft_ms=ttft_ms,
-        tokens_per_second=tokens_per_second,
-        error_rate=error_rate,
-        replay=replay,
-    )
-    uvloop.run(_simulate(simulation, host, port))
+def _rows(s: Started) -> Iterator[Sequence[str]]:
+    """Each provider: its name, where it comes from, and what can be asked of it."""
+    for one in s.found:
+        yield one.provider, one.via, f"not used: {one.problem}" if one.problem else _serves(s, one.provider)
+    found = {one.provider for one in s.found}
+    for name, endpoint in s.book.endpoints.items():
+        if name not in found:
+            yield name, _source(endpoint), _serves(s, name)
+    for name in s.settings.simulated:
+        yield name, "simulated", "answers by rule, and says so"
+    for name in s.settings.local:
+        yield name, "runs here", "made by freehold tune"
 
 
-async def _simulate(simulation: Simulation, host: str, port: int) -> None:
-    serving = await serve(Simulated(simulation), host, port)
-    print(f"The simulated provider answers on {serving.url}", flush=True)
-    await asyncio.Event().wait()
+def _serves(s: Started, provider: str) -> str:
+    count = sum(d.provider == provider for d in s.book.deployments.values())
+    if count:
+        return f"{count} model{'s' if count > 1 else ''}"
+    settings = s.settings.providers.get(provider)
+    return f"ask for {provider}/MODEL" if settings is not None and settings.any_model else "no deployment names it"
+
+
+def _source(endpoint: Endpoint) -> str:
+    """Where the key of a provider comes from, else where it is; never the key."""
+    if endpoint.api_key is not None:
+        return endpoint.api_key.source
+    return urlsplit(endpoint.base_url).netloc
+
+
+def _looked(settings: Settings) -> bool:
+    return bool(settings.discovery.environment or settings.discovery.local) and not settings.providers
+
+
+def _nothing_found(s: Started) -> Iterator[str]:
+    looked = s.settings.discovery
+    if s.found:
+        yield "None of these can be called as it is."
+    elif looked.environment:
+        yield "No provider key is in the environment."
+    if looked.local and not s.found:
+        yield "No model server answers on this machine (Ollama, LM Studio, vLLM, llama.cpp, SGLang)."
+    yield "So the simulated provider answers: what it says is invented by rule, and says so. For real models set"
+    yield "OPENAI_API_KEY or the key of another provider, or start such a server, and start Freehold again."
+
+
+def _door(s: Started, keys: bool) -> str:
+    if s.open_door:
+        return "No key has been made: everybody on this machine may ask. `freehold keys create NAME` ends that."
+    if keys:
+        return "Every request needs a key (`freehold keys list`). The line below takes it from FREEHOLD_KEY."
+    return "Every request needs a key, and none has been made: `freehold keys create NAME` makes one within a second."
