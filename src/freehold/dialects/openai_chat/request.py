@@ -21,6 +21,7 @@ from freehold.dialects.quirks import Quirks
 from freehold.dialects.strict_json import check
 
 BYTES_PER_TOKEN = 4
+MOST_TOKENS = 2**31 - 1
 MEDIA_TOKENS = 1000
 """What an image, sound or file counts for in the estimate."""
 
@@ -92,8 +93,10 @@ def decode(body: bytes) -> Request:
     if view.n is not None and not 1 <= view.n <= 128:
         raise InvalidRequest(f"n: expected 1 to 128, got {view.n}", param="n")
     most = view.max_completion_tokens if view.max_completion_tokens is not None else view.max_tokens
-    if most is not None and most < 0:
-        raise InvalidRequest(f"max_completion_tokens: expected 0 or more, got {most}", param="max_completion_tokens")
+    if most is not None and not 0 <= most <= MOST_TOKENS:
+        raise InvalidRequest(
+            f"max_completion_tokens: expected 0 to {MOST_TOKENS}, got {str(most)[:20]}", param="max_completion_tokens"
+        )
     fields = _fields(body)
     needs, media = _needs(view)
     return Request(
