@@ -127,6 +127,9 @@ class _Attempt:
 
     def _fail(self, error: FreeholdError) -> None:
         self.over = True
+        coding = self.relay.exchange.head.get("content-encoding", "identity")
+        if self.status and isinstance(error, Broken) and coding != "identity":
+            error = Broken(f"{self.deployment.id} answered in {coding}, which was not asked for")
         self.relay.failed(self, error)
 
     def _error(self) -> ProviderError:
