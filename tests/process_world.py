@@ -16,7 +16,8 @@ ALONE = "[discovery]\nenvironment = true\nlocal = false\n"
 def environment(**more: str) -> dict[str, str]:
     """An environment in which nobody has set anything of ours or of a provider; `freehold` is on its path."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
-    return {"PATH": path, "HOME": os.environ.get("HOME", "/"), "LANG": "C.UTF-8", **more}
+    kept = {name: os.environ[name] for name in ("HOME", "PYTHONPATH") if name in os.environ}
+    return {"PATH": path, "LANG": "C.UTF-8", **kept, **more}
 
 
 @dataclass

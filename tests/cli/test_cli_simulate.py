@@ -59,14 +59,14 @@ def test_it_offers_every_setting_of_a_simulated_provider_but_its_name() -> None:
 
 def test_it_answers_by_rule_then_from_known_answers_then_with_the_reply(tmp_path: Path) -> None:
     (tmp_path / "known.jsonl").write_text('{"text": "capital of France", "reply": "Paris"}\n')
-    options = ["--rule", "2+2=4", "--rule", "bye=see you", "--reply", "no idea", "--answers", "known.jsonl"]
+    options = ["--rule", "x=y=z", "--rule", "bye=see you", "--reply", "no idea", "--answers", "known.jsonl"]
 
     with simulated(tmp_path, *options) as (url, _):
         answers = [said(ask(url, text)) for text in ("good bye", "capital of France", "what now")]
-        known_rule = said(ask(url, "2 and 2+2"))
+        with_equals = said(ask(url, "x"))
 
     assert answers == ["see you", "Paris", "no idea"]
-    assert known_rule == "2=4"  # the first = ends the text
+    assert with_equals == "y=z"  # the first = ends the text
 
 
 def test_it_fails_as_told(tmp_path: Path) -> None:

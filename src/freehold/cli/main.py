@@ -27,7 +27,8 @@ for command in (up, check, keys, inferences, explain_command, verify_command, re
 def main() -> None:
     """The entry point: what is wrong is one message, not a traceback."""
     try:
-        commands(standalone_mode=False)
+        commands(prog_name="freehold", standalone_mode=False)
+        sys.stdout.flush()  # here, where a reader that has left is no error
     except FreeholdError as error:
         print(f"freehold: {error.message}", file=sys.stderr)
         raise SystemExit(1) from None
