@@ -77,12 +77,13 @@ class Upstream:
         for piece in pieces:
             if isinstance(piece, threading.Event):
                 assert piece.wait(SOON)
-            elif piece:
+            elif piece is not KEEP:
                 one.sendall(piece)
         return bool(pieces) and pieces[-1] is KEEP
 
 
-KEEP = b""
+KEEP = bytes(bytearray(b"keep"))
+"""As the last piece: the connection stays open for the next request."""
 
 
 def always(*pieces: "bytes | threading.Event") -> "Callable[[int], list[bytes | threading.Event]]":
@@ -134,11 +135,13 @@ def delta(**said: Any) -> bytes:
 DONE = b"data: [DONE]\n\n"
 
 
-def providers(*ports: int, retry: str = "backoff_ms = 1\nmax_backoff_ms = 100", more: str = "") -> str:
+def providers(
+    *ports: int, retry: str = "backoff_ms = 1\nmax_backoff_ms = 100", more: str = "", account: str = ""
+) -> str:
     """Settings: a route `r` over one provider for each port, in their order, `up0` with deployment `d0` and so on."""
     out = [f"[retry]\n{retry}\n", more]
     for number, port in enumerate(ports):
-        out.append(f'[providers.up{number}]\nbase_url = "http://127.0.0.1:{port}/v1"\n')
+        out.append(f'[providers.up{number}]\nbase_url = "http://127.0.0.1:{port}/v1"\n{account}')
         out.append(f'[deployments.d{number}]\nprovider = "up{number}"\nmodel = "m{number}"\n')
         out.append('price = { input = "1.00", output = "2.00" }\n')
     names = ", ".join(f'"d{n}"' for n in range(len(ports)))
