@@ -38,7 +38,7 @@ def deployments(tally: Tally, *, width: int, live: bool = False) -> Table:
     shown = {name: _cells(price, row) for name, (price, row) in rows.items()}
     shown["all"] = _cells(None, total([row for _, row in rows.values()])) | {"breaker": Text()}
     table = Table(**BARE)  # type: ignore[arg-type]
-    table.add_column("deployment", no_wrap=True)
+    table.add_column("deployment", overflow="fold")
     columns = [name for name in shown["all"] if name not in hidden]
     for name in columns:
         table.add_column(name, justify="left" if name == "breaker" else "right", no_wrap=True)

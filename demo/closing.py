@@ -82,13 +82,15 @@ def _claim(console: Console, holds: bool, text: str) -> bool:
 
 def _money(console: Console, tally: Tally) -> None:
     dearest, cost, there = tally.compared()
-    best, right = tally.rows()[dearest], sum(answer.right for answer in tally.answers)
+    saved = 1 - cost / there if there else 0
     console.print(
-        f"Everything at {dearest}, the dearest: {board.money(there)}. Saved: [bold green]{1 - cost / there:.0%}[/]. "
-        f"Right: {board.share(right, len(tally.answers))} of all, {board.share(best.right, best.answers)} of {dearest}'s."
+        f"Everything at {dearest}, the dearest: {board.money(there)}. Saved: [bold green]{saved:.0%}[/]. ", end=""
     )
+    best, right = tally.rows()[dearest], sum(answer.right for answer in tally.answers)
+    share, bests = board.share(right, len(tally.answers)), board.share(best.right, best.answers)
+    console.print(f"Right: {share} of all, {bests} of {dearest}'s.")
     if tally.real:
-        console.print(f"'{REAL}' is not simulated: {len(tally.real)} messages went to it.")
+        console.print(f"Route '{REAL}' is not simulated: {len(tally.real)} messages went there.")
         for problem in {answer.problem for answer in tally.real if answer.problem}:
             console.print(f"It failed: {problem}", style="red", markup=False)
 

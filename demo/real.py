@@ -21,12 +21,12 @@ MAX_TOKENS = 2_000
 TABLES = """
 [providers.{provider}]
 
-[deployments.{name}]
+[deployments.{deployment}]
 provider = "{provider}"
 model = {model}
 
-[routes.{name}]
-deployments = ["{name}"]
+[routes.{route}]
+deployments = [{deployment}]
 """
 
 
@@ -45,7 +45,7 @@ def tables(model: str) -> str:
     if provider not in here:
         keys = " or ".join(KNOWN[provider].key_env) or "its server on this machine"
         raise DemoFailed(f"REAL={model}: there is no {keys} here")
-    return TABLES.format(provider=provider, model=json.dumps(name), name=REAL)
+    return TABLES.format(provider=provider, model=json.dumps(name), deployment=json.dumps(model), route=REAL)
 
 
 def share(messages: list[Message]) -> list[Message]:

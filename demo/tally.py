@@ -20,7 +20,7 @@ from freehold.settings.load import load
 from freehold.settings.resolve import resolve
 
 REAL = "real"
-"""The route, and the deployment, of a real model."""
+"""The route of a real model."""
 
 
 class Row(Struct, kw_only=True):
@@ -60,8 +60,9 @@ class Tally:
         self.inferences: dict[str, Inference] = {}
         self.answers: list[Answer] = []
         self.real: list[Answer] = []
-        deployments = resolve(load(settings, environment())).deployments
-        self.prices: dict[str, Price | None] = {name: d.price for name, d in deployments.items()}
+        whole = resolve(load(settings, environment()))
+        self.prices: dict[str, Price | None] = {name: d.price for name, d in whole.deployments.items()}
+        self._simulated = [name for name, d in whole.deployments.items() if d.provider in whole.simulated]
 
     def follow(self) -> None:
         """Read what was written since the last time."""
@@ -124,7 +125,7 @@ class Tally:
 
     def compared(self) -> tuple[str, int, int]:
         """The dearest deployment, what the simulated routes cost, and what they would have cost there: nano-dollars."""
-        dearest = max((name for name in self.prices if name != REAL), key=self._dear)
+        dearest = max(self._simulated, key=self._dear)
         price, used = self.prices[dearest], [i for i in self.inferences.values() if i.route != REAL]
         there = sum(cost(i.usage, price) for i in used if i.usage is not None and price is not None)
         return dearest, sum(i.cost or 0 for i in used), there

@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 from anyio.from_thread import start_blocking_portal
 from demo.gateway import DemoFailed, freehold, prepare
-from demo.inbox import inbox
+from demo.inbox import Message, inbox
+from demo.tally import Tally
 from rich.console import Console
 
 from demo import __main__ as demo
-from demo import real
+from demo import closing, real
 from freehold.core.secret import Secret
 from freehold.providers.discovery import Found
 from freehold.providers.simulated.serving import serve
@@ -52,9 +53,20 @@ def told(folder: Path, messages: int, model: str | None = None) -> tuple[int, st
     return status, screen.getvalue()
 
 
-def test_the_demo_shows_an_outage_a_fallback_costs_and_a_ledger_that_holds(tmp_path: Path) -> None:
-    shown = run(tmp_path / "demo")
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("left") / "demo"
 
+
+@pytest.fixture(scope="module")
+def shown(folder: Path) -> subprocess.CompletedProcess[str]:
+    """One run of the demo, which left its folder."""
+    return run(folder)
+
+
+def test_the_demo_shows_an_outage_a_fallback_costs_and_a_ledger_that_holds(
+    folder: Path, shown: subprocess.CompletedProcess[str]
+) -> None:
     assert (shown.returncode, shown.stderr) == (0, "")
     out = shown.stdout
     assert "✗" not in out
@@ -64,18 +76,19 @@ def test_the_demo_shows_an_outage_a_fallback_costs_and_a_ledger_that_holds(tmp_p
     assert re.search(r"[1-9]\d* requests went elsewhere at once while a breaker was open", out)
     assert re.search(r"Everything at sage, the dearest: \$0\.\d{4}\. Saved: [4-9]\d%", out)
     assert re.search(r"letters +steady +\d+ +balanced; swift cannot do json_schema", out)
-    assert re.search(r"chat +swift +\d+ +cheapest\n", out)
-    assert re.search(r"urgent +sage +\d+ +best\n", out)
+    assert re.search(r"chat +swift +\d+ +cheapest *\n", out)
+    assert re.search(r"urgent +sage +\d+ +best *\n", out)
     assert "call 1: swift" in out
     assert "provider_unreachable" in out
     assert "recomputed from the record: the same decision" in out
     assert re.search(r"inferences +\d+: 240 answered", out)
-    assert [line for line in out.splitlines() if len(line) > 100 and str(tmp_path) not in line] == []
+    assert [line for line in out.splitlines() if len(line) > 100 and str(folder) not in line] == []
 
 
-def test_what_it_left_can_be_read_with_the_commands_that_it_names(tmp_path: Path) -> None:
-    shown = run(tmp_path / "demo")
-    settings = tmp_path / "demo" / "freehold.toml"
+def test_what_it_left_can_be_read_with_the_commands_that_it_names(
+    folder: Path, shown: subprocess.CompletedProcess[str]
+) -> None:
+    settings = folder / "freehold.toml"
     steps = [line.strip() for line in shown.stdout.partition("What to look at next")[2].splitlines()]
     read = [re.split(r"\s{2,}", step)[0] for step in steps if step.startswith("freehold ")]
 
@@ -96,6 +109,23 @@ def test_without_the_outage_the_demo_says_that_its_claim_is_not_true(
     assert status == 1
     assert "✗ NOT TRUE: 0 requests went elsewhere at once while a breaker was open" in shown
     assert "✓ 32 of 32 messages were answered" in shown
+
+
+def test_a_ledger_that_was_changed_makes_the_demo_fail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def changed(console: Console, tally: Tally, messages: list[Message], settings: Path) -> int:
+        segment = max((settings.parent / "data/ledger/main").rglob("*"), key=lambda path: path.stat().st_size)
+        written = segment.read_bytes()
+        segment.write_bytes(written.replace(b'"answered"', b'"Answered"', 1))
+        assert segment.read_bytes() != written
+        return closing.close(console, tally, messages, settings)
+
+    monkeypatch.setattr(demo, "close", changed)
+
+    status, shown = told(tmp_path / "demo", 32)
+
+    assert status == 1
+    assert "NOT VERIFIED" in shown
+    assert "✗ NOT TRUE: the ledger is whole" in shown
 
 
 def test_a_second_run_replaces_the_first_one_and_nothing_else(tmp_path: Path) -> None:
@@ -163,7 +193,7 @@ def test_a_real_model_that_the_user_names_gets_one_message_of_each_intent(
 ) -> None:
     account = f'[providers.stand-in]\nbase_url = "{server}"\n'
     priced = 'price = { input = "1", output = "2" }\n\n[routes.'
-    tables = real.TABLES.format(provider="stand-in", model='"m"', name=real.REAL)
+    tables = real.TABLES.format(provider="stand-in", model='"m"', deployment='"stand-in/m"', route=real.REAL)
     tables = account + tables.replace("[providers.stand-in]\n", "").replace("\n[routes.", priced)
     monkeypatch.setattr(real, "tables", lambda model: tables)
 
@@ -172,6 +202,6 @@ def test_a_real_model_that_the_user_names_gets_one_message_of_each_intent(
     intents = {message.intent for message in inbox()[:96]}
     assert "24 messages go to stand-in/m, which is real." in shown
     assert "Nothing leaves this machine" not in shown
-    assert f"'real' is not simulated: {len(intents)} messages went to it." in shown
-    assert re.search(rf"real +1\.00, +2\.00 +{len(intents)} +{1 / len(intents):.1%} ", shown)
+    assert f"Route 'real' is not simulated: {len(intents)} messages went there." in shown
+    assert re.search(rf"stand-in/m +1\.00, +2\.00 +{len(intents)} +{1 / len(intents):.1%} ", shown)
     assert re.search(r"✓ the key's budget shows the same as the ledger", shown)
