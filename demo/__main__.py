@@ -29,7 +29,7 @@ INTRODUCTION = """\
   letters  are read into fields by a JSON schema, where price, speed and quality balance
   urgent   messages go to the best
 The deployments are simulated: each knows the answers and errs as often as its settings say.
-{} Halfway, the provider of swift goes down for a while.
+Halfway, the provider of swift goes down for a while. {}
 """
 CLIENTS = 16
 BUDGET = "2.00"
@@ -57,7 +57,7 @@ def story(console: Console, messages: list[Message], folder: Path, model: str | 
 
     console.rule("[bold]The inbox of Marlow Quay, an invented bank")
     with running(settings) as gateway:
-        leaves = f"At the end, 24 messages go to {model}, which is real." if model else "Nothing leaves this machine."
+        leaves = f"At the end, 24 go to {model}, which is real." if model else "Nothing leaves this machine."
         languages = {message.language for message in messages}
         console.print(INTRODUCTION.format(len(messages), len(languages), gateway.base_url, leaves))
         tally = Tally(settings)

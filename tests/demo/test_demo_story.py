@@ -200,7 +200,7 @@ def test_a_real_model_that_the_user_names_gets_one_message_of_each_intent(
     _, shown = told(tmp_path / "demo", 96, "stand-in/m")
 
     intents = {message.intent for message in inbox()[:96]}
-    assert "24 messages go to stand-in/m, which is real." in shown
+    assert "At the end, 24 go to stand-in/m, which is real." in shown
     assert "Nothing leaves this machine" not in shown
     assert f"Route 'real' is not simulated: {len(intents)} messages went there." in shown
     assert re.search(rf"stand-in/m +1\.00, +2\.00 +{len(intents)} +{1 / len(intents):.1%} ", shown)
