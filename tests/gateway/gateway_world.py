@@ -34,7 +34,7 @@ class Answered:
     def __init__(self) -> None:
         self.status = 0
         self.headers: dict[str, str] = {}
-        self.body = b""
+        self.body = bytearray()
         self.over = False
 
     @property
@@ -48,7 +48,7 @@ class Answered:
     @property
     def events(self) -> list[Any]:
         """The events of a stream; '[DONE]' stays a text."""
-        frames = [f.removeprefix(b"data: ") for f in self.body.split(b"\n\n") if f]
+        frames = [f.removeprefix(b"data: ") for f in self.body.split(b"\n\n") if f.startswith(b"data: ")]
         return [f.decode() if f == b"[DONE]" else json.loads(f) for f in frames]
 
     @property
@@ -88,14 +88,19 @@ class _Reading:
 
 
 class Caller:
-    """A raw connection to a gateway. Not `strict`: bytes only, as where answers to HEAD come."""
+    """A raw connection to a gateway. Not `strict`: bytes only, as where answers to HEAD come. `small`: so many bytes
+    are taken that are not yet read."""
 
-    def __init__(self, address: tuple[str, int], *, strict: bool = True) -> None:
-        self.socket = socket.create_connection(address, timeout=SOON)
+    def __init__(self, address: tuple[str, int], *, strict: bool = True, small: int | None = None) -> None:
+        self.socket = socket.socket()
+        self.socket.settimeout(SOON)
+        if small is not None:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, small)
+        self.socket.connect(address)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._reading = _Reading()
         self._strict = strict
-        self.raw = b""
+        self.raw = bytearray()
         self.ended = False
 
     def __enter__(self) -> "Caller":
@@ -131,7 +136,7 @@ class Caller:
                 raise AssertionError(f"the connection ended after {self.raw[-300:]!r}")
         return answers[number - 1]
 
-    def until(self, wanted: bytes) -> bytes:
+    def until(self, wanted: bytes) -> bytearray:
         """Everything read, once `wanted` is in it."""
         while wanted not in self.raw:
             assert self._more(), f"the connection ended after {self.raw[-300:]!r}"
@@ -204,8 +209,8 @@ class House:
         door = self.gateway.door
         door.limits = replace(door.limits, **limits)
 
-    def caller(self, *, strict: bool = True) -> Caller:
-        return Caller(self.address, strict=strict)
+    def caller(self, *, strict: bool = True, small: int | None = None) -> Caller:
+        return Caller(self.address, strict=strict, small=small)
 
     def ask(self, *requests: bytes) -> Answered:
         """The answer to one request on a connection of its own."""

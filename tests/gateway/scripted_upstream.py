@@ -75,6 +75,10 @@ class Upstream:
         self.asked.append(lines.read(size))
         pieces = self._say(next(self._numbers))
         for piece in pieces:
+            if piece is LEAVE:
+                while one.recv(65536):
+                    pass
+                raise ConnectionResetError
             if isinstance(piece, threading.Event):
                 assert piece.wait(SOON)
             elif piece is not KEEP:
@@ -84,6 +88,10 @@ class Upstream:
 
 KEEP = bytes(bytearray(b"keep"))
 """As the last piece: the connection stays open for the next request."""
+
+
+LEAVE = bytes(bytearray(b"leave"))
+"""As a piece: wait until the other side closes."""
 
 
 def always(*pieces: "bytes | threading.Event") -> "Callable[[int], list[bytes | threading.Event]]":
