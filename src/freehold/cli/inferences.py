@@ -23,7 +23,7 @@ def inferences() -> None:
 
 
 @inferences.command("list")
-@click.option("--limit", type=click.IntRange(1, 100_000), default=20, show_default=True)
+@click.option("--limit", type=click.IntRange(1, 100_000), default=20, show_default=True, help="At most so many.")
 @click.option("--outcome", type=click.Choice(get_args(OutcomeKind)), help="Those that ended so.")
 @click.option("--route", help="Those that asked for it.")
 @click.option("--deployment", help="Those that it answered.")

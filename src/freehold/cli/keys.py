@@ -1,6 +1,7 @@
 """freehold keys: create, list, revoke, rotate."""
 
 import os
+import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -196,4 +197,5 @@ def _show(key: Key, text: str, *, as_json: bool) -> None:
         print_json(_public(key) | {"secret": text})
         return
     print(text)
-    print(f"Key '{key.name}' ({key.id}). Keep the line above: it is not stored and will not be shown again.")
+    told = f"Key '{key.name}' ({key.id}). Keep the line with fh_: it is not stored and will not be shown again."
+    print(told, file=sys.stderr)

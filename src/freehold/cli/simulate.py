@@ -58,7 +58,7 @@ class PriceParam(click.ParamType[dict[str, str]]):
 
 @click.command()
 @click.option("--port", type=click.IntRange(0, 65535), default=4001, show_default=True, help="0 takes any free one.")
-@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen.")
 @click.option("--name", default="simulated", show_default=True, help="Which table [simulated.NAME] of the settings.")
 @SETTINGS
 @click.option("--reply", help="What it says where nothing else fits; without it an echo.")
