@@ -189,11 +189,14 @@ class Pipeline:
 
     def _admit(self, exchange: Exchange, request: Request) -> None:
         key = exchange.key
-        asked = admit(self._steps, Asked(request=request, key=key, at=exchange.at, label=exchange.label))
+        try:
+            asked = admit(self._steps, Asked(request=request, key=key, at=exchange.at, label=exchange.label))
+        finally:  # whoever is limited needs these most
+            if key is not None:
+                exchange.limit_headers = self.limits.headers(key, exchange.at)
         exchange.request, exchange.label = asked.request, asked.label
         if key is not None:
             exchange.reserved_tokens = expected(request)
-            exchange.limit_headers = self.limits.headers(key, exchange.at)
 
     # where should it go
 
