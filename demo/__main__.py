@@ -29,7 +29,8 @@ INTRODUCTION = """\
   letters  are read into fields by a JSON schema, where price, speed and quality balance
   urgent   messages go to the best
 The deployments are simulated: each knows the answers and errs as often as its settings say.
-Halfway, the provider of swift goes down for a while. {}
+Halfway, the provider of swift goes down for a while.
+{}
 """
 CLIENTS = 16
 BUDGET = "2.00"

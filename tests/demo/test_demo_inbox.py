@@ -5,6 +5,7 @@ from collections import Counter
 from itertools import combinations
 
 from demo.inbox import FIELDS, Message, inbox
+from msgspec.structs import replace
 
 MESSAGES = inbox()
 INTENTS = Counter(message.intent for message in MESSAGES)
@@ -129,11 +130,18 @@ def test_an_address_or_number_in_it_is_nobodys() -> None:
 
 
 def test_a_message_knows_its_route_and_its_truth() -> None:
-    row = {"id": "m1", "intent": "pin_help", "language": "en", "fields": {"amount": "£1"}, "text": "£1"}
-    calm = Message(**row, channel="form", urgency="low")
+    calm = Message(
+        id="m1",
+        intent="pin_help",
+        language="en",
+        channel="form",
+        urgency="low",
+        fields={"amount": "£1"},
+        text="£1",
+    )
 
     assert calm.route == "letters"
     assert calm.truth == {"intent": "pin_help", **dict.fromkeys(FIELDS), "amount": "£1"}
-    assert Message(**row, channel="chat", urgency="normal").route == "chat"
-    assert Message(**row, channel="chat", urgency="high").route == "urgent"
-    assert Message(**row, channel="email", urgency="high").truth == "pin_help"
+    assert replace(calm, channel="chat", urgency="normal").route == "chat"
+    assert replace(calm, channel="chat", urgency="high").route == "urgent"
+    assert replace(calm, channel="email", urgency="high").truth == "pin_help"

@@ -195,7 +195,11 @@ def test_a_real_model_that_the_user_names_gets_one_message_of_each_intent(
     priced = 'price = { input = "1", output = "2" }\n\n[routes.'
     tables = real.TABLES.format(provider="stand-in", model='"m"', deployment='"stand-in/m"', route=real.REAL)
     tables = account + tables.replace("[providers.stand-in]\n", "").replace("\n[routes.", priced)
-    monkeypatch.setattr(real, "tables", lambda model: tables)
+
+    def stand_in(model: str) -> str:
+        return tables
+
+    monkeypatch.setattr(real, "tables", stand_in)
 
     _, shown = told(tmp_path / "demo", 96, "stand-in/m")
 
