@@ -124,22 +124,28 @@ def test_an_outage_is_not_multiplied_by_retries(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("status", [401, 402, 403, 404, 405, 410, 413, 429, 500, 501, 503])
 def test_the_next_deployment_takes_what_the_first_cannot(tmp_path: Path, status: int) -> None:
-    with Upstream(always(*no(status))) as one, Upstream(always(*GOOD)) as two:
-        with house(tmp_path, providers(one.port, two.port)) as home:
-            answer = home.chat("r")
+    with (
+        Upstream(always(*no(status))) as one,
+        Upstream(always(*GOOD)) as two,
+        house(tmp_path, providers(one.port, two.port)) as home,
+    ):
+        answer = home.chat("r")
 
-            assert answer.status == 200
-            assert answer.headers["x-freehold-deployment"] == "d1"
-            assert tried(home, answer) == ["d0", "d1"]
-            assert b'"m1"' in two.asked[0]
+        assert answer.status == 200
+        assert answer.headers["x-freehold-deployment"] == "d1"
+        assert tried(home, answer) == ["d0", "d1"]
+        assert b'"m1"' in two.asked[0]
 
 
 @pytest.mark.parametrize("status", [400, 422, 451])
 def test_a_request_that_is_wrong_is_wrong_everywhere(tmp_path: Path, status: int) -> None:
-    with Upstream(always(*no(status))) as one, Upstream(always(*GOOD)) as two:
-        with house(tmp_path, providers(one.port, two.port)) as home:
-            answer = home.chat("r")
-            record = home.record(answer)
+    with (
+        Upstream(always(*no(status))) as one,
+        Upstream(always(*GOOD)) as two,
+        house(tmp_path, providers(one.port, two.port)) as home,
+    ):
+        answer = home.chat("r")
+        record = home.record(answer)
 
     assert (answer.status, answer.error["message"], answer.error["code"]) == (400, "said no", "nope")
     assert (record.error, record.outcome, len(record.calls)) == ("provider_rejected", "failed", 1)
@@ -168,10 +174,13 @@ def test_the_plan_is_gone_through_in_its_order_before_anything_is_repeated(tmp_p
 
 def test_a_stream_that_dies_before_content_moves_on_and_says_nothing_twice(tmp_path: Path) -> None:
     good = STREAM + chunked(ROLE, delta(content="so"), delta(finish="stop"), DONE) + END
-    with Upstream(always(STREAM + chunked(ROLE))) as one, Upstream(always(good)) as two:
-        with house(tmp_path, providers(one.port, two.port)) as home:
-            answer = home.chat("r", stream=True)
-            record = home.record(answer)
+    with (
+        Upstream(always(STREAM + chunked(ROLE))) as one,
+        Upstream(always(good)) as two,
+        house(tmp_path, providers(one.port, two.port)) as home,
+    ):
+        answer = home.chat("r", stream=True)
+        record = home.record(answer)
 
     assert answer.text == "so"
     assert sum("role" in e["choices"][0]["delta"] for e in answer.events[:-1]) == 1
@@ -180,10 +189,13 @@ def test_a_stream_that_dies_before_content_moves_on_and_says_nothing_twice(tmp_p
 
 
 def test_a_stream_that_dies_after_content_is_never_continued_elsewhere(tmp_path: Path) -> None:
-    with Upstream(always(STREAM + chunked(ROLE, delta(content="so")))) as one, Upstream(always(*GOOD)) as two:
-        with house(tmp_path, providers(one.port, two.port)) as home:
-            answer = home.chat("r", stream=True)
-            record = home.record(answer)
+    with (
+        Upstream(always(STREAM + chunked(ROLE, delta(content="so")))) as one,
+        Upstream(always(*GOOD)) as two,
+        house(tmp_path, providers(one.port, two.port)) as home,
+    ):
+        answer = home.chat("r", stream=True)
+        record = home.record(answer)
 
     assert answer.text == "so"
     assert answer.events[-1]["error"]["code"] == "provider_broken"

@@ -15,6 +15,7 @@ from freehold.core.errors import Forbidden, FreeholdError, Internal, UnknownMode
 from freehold.dialects.dialect import Dialect
 from freehold.gateway.metrics import Metrics
 from freehold.gateway.pipeline import Pipeline
+from freehold.gateway.received import credential
 from freehold.gateway.reply import error_headers
 
 Permission = Literal["anyone", "key", "admin"]
@@ -91,7 +92,7 @@ def _guarded(page: Page, pipeline: Pipeline) -> Callable[[Request], Awaitable[Re
     async def guarded(request: Request) -> Response:
         if page.permission != "anyone":
             headers = dict(request.headers.raw)
-            key = pipeline.authenticate(headers.get(b"authorization") or headers.get(b"x-api-key"), headers)
+            key = pipeline.authenticate(credential(headers), headers)
             if page.permission == "admin" and key is not None and not key.admin:
                 raise Forbidden(f"Key '{key.name}' ({key.id}) has no admin rights, which {page.path} needs")
         return await page.answer(request)
