@@ -3,14 +3,21 @@
 The defaults understand the widest compatible set, so that an unknown server that speaks a dialect just works.
 """
 
+from typing import Literal
+
 from msgspec import Struct
+
+Place = Literal["shown", "inside", "outside"]
+"""Whether one count includes another: as the numbers show it, always, never."""
 
 
 class Quirks(Struct, frozen=True, kw_only=True):
     """`stream_usage`: the server knows `stream_options.include_usage`. `max_tokens`: the name under which it wants the
     limit ('' as the caller wrote it). `cached_outside`: cached tokens are counted beside the prompt, not in it.
+    `reasoning`: whether the completion's count includes reasoning.
     """
 
     stream_usage: bool = True
     max_tokens: str = ""
     cached_outside: bool = False
+    reasoning: Place = "shown"

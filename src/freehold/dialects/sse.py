@@ -12,54 +12,82 @@ Frame = tuple[bytes, bytes]
 MAX_FRAME = 8 * 1024 * 1024
 _BLANK = re.compile(rb"\r\n\r\n|\n\n|\r\r(?!\n)|\n\r\n|\r\n\n|\n\r(?!\n)|\r\r\n")
 _LINE = re.compile(rb"\r\n|\n|\r")
+_NAME = re.compile(rb"(?:^|[\r\n])event: ?([^\r\n]*)")
+_LONGEST_BLANK = 4
 BOM = b"\xef\xbb\xbf"
 
 
 class Frames:
-    """Cuts frames. What is incomplete waits for the next piece, up to `limit` bytes."""
+    """Cuts frames. What is incomplete waits for the next piece, up to `limit` bytes; each byte is looked at once."""
 
     __slots__ = ("_first", "_limit", "_rest")
 
     def __init__(self, limit: int = MAX_FRAME) -> None:
-        self._rest = b""
+        self._rest = bytearray()
         self._limit = limit
         self._first = True
 
     def feed(self, piece: bytes) -> list[Frame]:
         """The frames that are whole now; Broken where one exceeds the limit."""
-        data = self._rest + piece if self._rest else piece
+        rest = self._rest
         if self._first:
-            self._first = False
-            if data[:1] == BOM[:1]:
-                data = data.removeprefix(BOM)
+            piece = self._begin(piece)
         # The ordinary case: line feeds only, each event one `data: ` line, the piece ends with an event.
-        if b"\r" not in data:
-            *whole, self._rest = data.split(b"\n\n")
-            frames = [(raw + b"\n\n", _data(raw)) for raw in whole]
+        if not rest and b"\r" not in piece:
+            *whole, left = piece.split(b"\n\n")
+            frames = [(raw + b"\n\n", payload(raw)) for raw in whole]
+            rest += left
         else:
-            frames = self._careful(data)
-        if len(self._rest) > self._limit:
+            seen = len(rest)
+            rest += piece
+            frames = self._careful(max(seen - _LONGEST_BLANK, 0))
+        if len(rest) > self._limit:
             raise Broken(f"The provider sent an event larger than {self._limit} bytes")
         return frames
 
-    def _careful(self, data: bytes) -> list[Frame]:
-        """Any mixture of line ends. A carriage return at the very end may be half of one: it waits."""
+    def _begin(self, piece: bytes) -> bytes:
+        """The piece without a byte order mark at the very beginning; part of one waits."""
+        start = bytes(self._rest) + piece
+        self._rest.clear()
+        if len(start) < len(BOM) and BOM.startswith(start):
+            self._rest += start
+            return b""
+        self._first = False
+        return start.removeprefix(BOM)
+
+    def _careful(self, at: int) -> list[Frame]:
+        """Any mixture of line ends, looked for from `at`. A carriage return at the very end may be half of one: it
+        waits."""
+        rest = self._rest
         frames: list[Frame] = []
         start = 0
-        for blank in _BLANK.finditer(data):
-            if blank.end() == len(data) and data.endswith(b"\r"):
+        for blank in _BLANK.finditer(rest, at):
+            if blank.end() == len(rest) and rest.endswith(b"\r"):
                 break
-            frames.append((data[start : blank.end()], _data(data[start : blank.start()])))
+            frames.append((bytes(rest[start : blank.end()]), payload(bytes(rest[start : blank.start()]))))
             start = blank.end()
-        self._rest = data[start:]
+        del rest[:start]
         return frames
 
     def rest(self) -> bytes:
         """What came after the last whole frame."""
-        return self._rest
+        return bytes(self._rest)
 
 
-def _data(raw: bytes) -> bytes:
+def named(raw: bytes) -> bytes:
+    """The `event` field of a frame, b"" without one."""
+    found = _NAME.search(raw)
+    return b"" if found is None else found[1].strip()
+
+
+def replaced(raw: bytes, data: bytes) -> bytes:
+    """A frame with other data of one line; its comments and other fields stay."""
+    lines = [line for line in _LINE.split(raw) if line and not line.startswith(b"data:")]
+    return b"\n".join([*lines, b"data: " + data, b"", b""])
+
+
+def payload(raw: bytes) -> bytes:
+    """The data of a frame."""
     if raw.startswith(b"data: ") and b"\n" not in raw and b"\r" not in raw:
         return raw[6:]
     found: list[bytes] = []

@@ -1,157 +1,211 @@
-"""Answers of OpenAI chat completions: what a completion or one chunk of it says."""
+"""Answers of OpenAI chat completions: what a completion or one chunk of it says.
+
+Only structure is typed (choices, deltas, tool calls). Scalars are taken as they come, because providers differ in them
+(null, numbers in strings, objects) and an answer that was paid for must not fail over one.
+"""
+
+from collections.abc import Sequence
+from typing import Any, cast
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Struct
 
-from freehold.core.errors import Broken
-from freehold.core.events import Begun, Delta, Event, Finish, FinishReason, Reasoning, Refusal, Text, ToolCall, Used
-from freehold.dialects.openai_chat.errors import error_in_answer
-from freehold.dialects.openai_chat.usage import GroqUsage, RawUsage, normal
+from freehold.core.errors import Broken, ProviderError
+from freehold.core.events import Begun, Delta, Event, Finish, Reasoning, Refusal, Text, ToolCall, Used
+from freehold.dialects.openai_chat.calls import Calls
+from freehold.dialects.openai_chat.errors import complaint, error_in_answer
+from freehold.dialects.openai_chat.finishes import finish_reason
+from freehold.dialects.openai_chat.loose import items, members, number, word
+from freehold.dialects.openai_chat.usage import normal
 from freehold.dialects.quirks import Quirks
+
+MOST_CHOICES = 1024
 
 
 class _Function(Struct, gc=False):
-    name: str | None = None
-    arguments: str | dict[str, object] | None = None
+    """`input` is what the arguments of a custom tool are called."""
+
+    name: Any = None
+    arguments: Any = None
+    input: Any = None
 
 
 class _Call(Struct, gc=False):
-    index: int | None = None
-    id: str | None = None
+    index: Any = None
+    id: Any = None
     function: _Function | None = None
-
-
-class _Thinking(Struct, gc=False):
-    type: str = ""
-    text: str | None = None
-    thinking: list["_Thinking"] | str | None = None
+    custom: _Function | None = None
 
 
 class _Said(Struct, gc=False):
-    """A message or a delta. Reasoning has three spellings; content is text, or parts (Mistral)."""
+    """A message or a delta. Content is text, or parts (Mistral); reasoning has several spellings."""
 
-    content: str | list[_Thinking] | None = None
-    reasoning_content: str | None = None
-    reasoning: str | None = None
-    refusal: str | None = None
-    tool_calls: list[_Call] | None = None
+    content: Any = None
+    reasoning_content: Any = None
+    reasoning: Any = None
+    thinking: Any = None
+    reasoning_details: Any = None
+    refusal: Any = None
+    tool_calls: list[_Call | None] | None = None
     function_call: _Function | None = None
 
 
 class _Choice(Struct, gc=False):
-    index: int | None = None
+    """`text` is said by servers of completions in place of a delta."""
+
+    index: Any = None
     delta: _Said | None = None
     message: _Said | None = None
-    finish_reason: str | None = None
-    usage: RawUsage | None = None
+    text: Any = None
+    finish_reason: Any = None
+    usage: Any = None
 
 
 class _Chunk(Struct, gc=False):
-    id: str | None = None
-    model: str | None = None
-    choices: list[_Choice] | None = None
-    usage: RawUsage | None = None
-    x_groq: GroqUsage | None = None
-    error: Raw | None = None
+    id: Any = None
+    model: Any = None
+    choices: list[_Choice | None] | None = None
+    usage: Any = None
+    x_groq: Any = None
+    error: Any = None
 
 
-_chunk = msgspec.json.Decoder(_Chunk, strict=False).decode
-
-FINISHES: dict[str, FinishReason] = {
-    "stop": "stop",
-    "eos": "stop",
-    "end_turn": "stop",
-    "stop_sequence": "stop",
-    "": "stop",
-    "length": "length",
-    "max_tokens": "length",
-    "model_length": "length",
-    "tool_calls": "tool_calls",
-    "function_call": "tool_calls",
-    "tool_use": "tool_calls",
-    "content_filter": "content_filter",
-    "safety": "content_filter",
-    "error": "error",
-}
+_chunk = msgspec.json.Decoder(_Chunk).decode
 
 
-def decode(data: bytes, raw: bytes, quirks: Quirks, *, begin: bool) -> Event:
-    """What one chunk (or whole completion) says. `raw`: the bytes to pass on. Broken where it is not one."""
-    try:
-        chunk = _chunk(data)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise Broken(f"The provider sent something that is no chat completion: {error} ({_sample(data)})") from None
-    if chunk.error is not None and bytes(chunk.error) != b"null":
-        raise error_in_answer(bytes(chunk.error))
-    deltas: list[Delta] = []
-    if begin and (chunk.id or chunk.model):
-        deltas.append(Begun(chunk.id or "", chunk.model or ""))
-    content = False
-    usage = chunk.usage
-    for choice in chunk.choices or ():
-        content = _choice(choice, deltas) or content
-        usage = usage or choice.usage
-    if usage is None and chunk.x_groq is not None:
-        usage = chunk.x_groq.usage
-    if usage is not None:
-        deltas.append(Used(normal(usage, quirks)))
-    return Event(tuple(deltas), raw, content)
+class Reader:
+    """Reads one answer, whole or chunk by chunk. `error` is the one that a chunk was in place of an answer."""
+
+    __slots__ = ("_begun", "_calls", "_ended", "_quirks", "_spoken", "_whole", "error")
+
+    def __init__(self, quirks: Quirks, *, whole: bool = False) -> None:
+        self._quirks = quirks
+        self._whole = whole
+        self._begun = False
+        self._calls = Calls()
+        self._spoken: set[int] = set()
+        self._ended: set[int] = set()
+        self.error: ProviderError | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether every choice that has spoken has given its reason to stop."""
+        return bool(self._ended) and len(self._ended) == len(self._spoken)
+
+    def read(self, data: bytes, raw: bytes) -> Event:
+        """What one chunk (or whole completion) says; `raw` are the bytes to pass on. Broken where it is not one."""
+        try:
+            chunk = _chunk(data)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            raise Broken(f"The provider sent something that is no chat completion: {error} ({_sample(data)})") from None
+        if chunk.error or chunk.choices is None:
+            self.error = error_in_answer(data) if chunk.error else complaint(data, whole=self._whole)
+            if self.error is not None:
+                used = normal(chunk.usage, self._quirks)
+                return Event(() if used is None else (Used(used),))
+        deltas: list[Delta] = []
+        if not self._begun and (chunk.id or chunk.model):
+            self._begun = True
+            deltas.append(Begun(word(chunk.id), word(chunk.model)))
+        content = False
+        usage: Any = chunk.usage
+        for choice in chunk.choices or ():
+            if choice is not None:
+                content = self._choice(choice, deltas) or content
+                usage = usage or choice.usage
+        if usage is None and chunk.x_groq is not None:  # Groq repeats the usage of a stream in a place of its own
+            usage = members(chunk.x_groq).get("usage")
+        if usage and (used := normal(usage, self._quirks)) is not None:
+            deltas.append(Used(used))
+        return Event(tuple(deltas), raw, content)
+
+    def _choice(self, choice: _Choice, deltas: list[Delta]) -> bool:
+        """Add what a choice says; whether that is content."""
+        index: int = choice.index if type(choice.index) is int else number(choice.index) or 0
+        if not 0 <= index < MOST_CHOICES:
+            raise Broken(f"The provider sent a choice with the index {index}")
+        self._spoken.add(index)
+        before = len(deltas)
+        said = choice.delta if choice.delta is not None else choice.message
+        if said is not None:
+            self._said(said, index, deltas)
+        elif choice.text and type(choice.text) is str:
+            deltas.append(Text(choice.text, index))
+        reason = choice.finish_reason
+        if (reason is not None or self._whole) and (finish := finish_reason(reason)) is not None:
+            self._ended.add(index)
+            deltas.append(Finish(finish, word(reason), index))
+        elif self._whole and said is not None:  # some leave it out of whole answers
+            self._ended.add(index)
+            deltas.append(Finish("tool_calls" if said.tool_calls else "stop", "", index))
+        return len(deltas) > before
+
+    def _said(self, said: _Said, index: int, deltas: list[Delta]) -> None:
+        reasoning = said.reasoning_content or said.reasoning or said.thinking or said.reasoning_details
+        if reasoning and (thought := _thought(reasoning)):
+            deltas.append(Reasoning(thought, index))
+        content = said.content
+        if type(content) is str:
+            if content:
+                deltas.append(Text(content, index))
+        elif content is not None:
+            _parts(content, index, deltas)
+        if said.refusal and type(said.refusal) is str:
+            deltas.append(Refusal(said.refusal, index))
+        if said.tool_calls:
+            self._tool_calls(said.tool_calls, index, deltas)
+        old = said.function_call
+        if old is not None and (old.name or old.arguments):
+            self._tool_calls([_Call(function=old, index=0)], index, deltas)
+
+    def _tool_calls(self, calls: Sequence[_Call | None], choice: int, deltas: list[Delta]) -> None:
+        before: set[tuple[int | None, str]] = set()
+        for call in calls:
+            if call is None:
+                continue
+            function = call.function or call.custom or _Function()
+            if function is call.function and not function.name and call.custom is not None and call.custom.name:
+                function = call.custom
+            arguments = function.arguments if function.arguments is not None else function.input
+            if type(arguments) is not str:
+                arguments = "" if arguments is None else msgspec.json.encode(arguments).decode()
+            said, id_, name = number(call.index), word(call.id), word(function.name)
+            index = self._calls.index(choice, said, id_, name, again=(said, id_) in before)
+            before.add((said, id_))
+            deltas.append(ToolCall(index, id_, name, arguments, choice))
 
 
 def decode_answer(body: bytes, quirks: Quirks) -> Event:
     """A whole completion as one event."""
-    return decode(body, body, quirks, begin=True)
+    reader = Reader(quirks, whole=True)
+    event = reader.read(body, body)
+    if reader.error is not None:
+        raise reader.error
+    return event
 
 
-def _choice(choice: _Choice, deltas: list[Delta]) -> bool:
-    """Add what a choice says; whether that is content."""
-    index = choice.index or 0
-    before = len(deltas)
-    said = choice.delta if choice.delta is not None else choice.message
-    if said is not None:
-        text = said.content
-        reasoning = said.reasoning_content or said.reasoning
-        if reasoning:
-            deltas.append(Reasoning(reasoning, index))
-        if type(text) is str:
-            if text:
-                deltas.append(Text(text, index))
-        elif text is not None:
-            _parts(text, index, deltas)
-        if said.refusal:
-            deltas.append(Refusal(said.refusal, index))
-        for position, call in enumerate(said.tool_calls or ()):
-            deltas.append(_call(call, position, index))
-        if said.function_call is not None:
-            deltas.append(_call(_Call(function=said.function_call), 0, index))
-    if choice.finish_reason is not None:
-        deltas.append(Finish(FINISHES.get(choice.finish_reason.lower(), "other"), choice.finish_reason, index))
-    return len(deltas) > before
+def _parts(content: object, choice: int, deltas: list[Delta]) -> None:
+    """Content that is not one string: parts, or a single one of them."""
+    for value in items(content):
+        part = {"text": value} if isinstance(value, str) else members(value)
+        text, refusal = part.get("text"), part.get("refusal")
+        if part.get("type") in ("thinking", "reasoning"):
+            if thought := _thought(part):
+                deltas.append(Reasoning(thought, choice))
+        elif text and isinstance(text, str):
+            deltas.append(Text(text, choice))
+        elif refusal and isinstance(refusal, str):
+            deltas.append(Refusal(refusal, choice))
 
 
-def _parts(parts: list[_Thinking], index: int, deltas: list[Delta]) -> None:
-    for part in parts:
-        if part.type == "thinking":
-            inner = part.thinking
-            text = inner if isinstance(inner, str) else "".join(p.text or "" for p in inner or ())
-            if text:
-                deltas.append(Reasoning(text, index))
-        elif part.text:
-            deltas.append(Text(part.text, index))
-
-
-def _call(call: _Call, position: int, choice: int) -> ToolCall:
-    function = call.function or _Function()
-    arguments = function.arguments
-    if isinstance(arguments, dict):
-        arguments = msgspec.json.encode(arguments).decode()
-    return ToolCall(
-        index=position if call.index is None else call.index,
-        id=call.id or "",
-        name=function.name or "",
-        arguments=arguments or "",
-        choice=choice,
-    )
+def _thought(value: object) -> str:
+    """The text of reasoning, which is text or parts of text."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list):
+        return "".join(_thought(part) for part in items(cast("object", value)))
+    part = members(value)
+    return _thought(part.get("text") or part.get("thinking") or part.get("summary") or part.get("content") or "")
 
 
 def _sample(data: bytes) -> str:

@@ -5,6 +5,7 @@ from freehold.core.events import Event
 from freehold.core.ports import Headers
 from freehold.core.request import Message, Request
 from freehold.dialects.openai_chat import answer, errors, stream, writing
+from freehold.dialects.openai_chat import messages as conversation
 from freehold.dialects.openai_chat import request as requests
 from freehold.dialects.quirks import Quirks
 
@@ -21,7 +22,7 @@ class OpenAIChat:
         return requests.encode(request, model=model, quirks=quirks)
 
     def messages(self, request: Request) -> tuple[Message, ...]:
-        return requests.messages(request)
+        return conversation.messages(request)
 
     def stream_decoder(self, quirks: Quirks) -> stream.StreamDecoder:
         return stream.StreamDecoder(quirks)

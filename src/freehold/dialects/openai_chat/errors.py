@@ -5,6 +5,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from freehold.core.errors import (
     Broken,
@@ -18,110 +19,186 @@ from freehold.core.errors import (
     TimedOut,
 )
 from freehold.core.ports import Headers
+from freehold.dialects.openai_chat.loose import items, members
 
 LONGEST = 2000
-QUOTA = frozenset({"insufficient_quota", "billing_hard_limit_reached", "insufficient_balance", "quota_exceeded"})
-BLOCKED = frozenset({"content_filter", "content_policy_violation", "moderation", "safety", "prompt_blocked"})
+LONGEST_WAIT = 7 * 24 * 3600.0
+QUOTA = frozenset({
+    "insufficient_quota", "billing_hard_limit_reached", "insufficient_balance", "quota_exceeded", "credits_exhausted",
+    "payment_required",
+})  # fmt: skip
+BLOCKED = frozenset({
+    "content_filter", "content_policy_violation", "responsibleaipolicyviolation", "moderation", "safety",
+    "prompt_blocked", "data_inspection_failed",
+})  # fmt: skip
+BAD_KEY = frozenset({"invalid_api_key", "api_key_invalid", "authentication_error", "invalid_authentication"})
+STATUSES = {
+    "invalid_request_error": 400,
+    "bad_request": 400,
+    "authentication_error": 401,
+    "invalid_api_key": 401,
+    "permission_error": 403,
+    "permission_denied": 403,
+    "not_found_error": 404,
+    "model_not_found": 404,
+    "request_too_large": 413,
+    "rate_limit_error": 429,
+    "rate_limit_exceeded": 429,
+    "resource_exhausted": 429,
+    "timeout_error": 504,
+    "overloaded_error": 503,
+    "unavailable": 503,
+    "engine_overloaded": 503,
+}
+"""The status that a type or code stands for, where an error came without one."""
 
 
-class Said:
-    """What an error body says, whichever of the usual shapes it has."""
+class Said(Struct, frozen=True, kw_only=True):
+    """What an error body says. `code` and `type` are in lower case; `status` and `wait` (seconds) where it has them."""
 
-    def __init__(self, body: bytes) -> None:
-        self.message, self.code, self.type, self.param = "", "", "", None
-        try:
-            value: Any = msgspec.json.decode(body)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            text = body[:LONGEST].decode("utf-8", "replace").strip()
-            self.message = "an HTML page" if text.lower().startswith(("<!doctype", "<html")) else text
-            return
-        if isinstance(value, list) and value:
-            value = value[0]
-        if isinstance(value, dict):
-            outer: dict[str, Any] = value
-            inner = outer.get("error", outer)
-            self._read(inner if isinstance(inner, dict) else {"message": inner, **outer})
-        else:
-            self.message = str(value)[:LONGEST]
+    message: str = ""
+    code: str = ""
+    type: str = ""
+    param: str | None = None
+    status: int | None = None
+    wait: float | None = None
 
-    def _read(self, error: dict[str, Any]) -> None:
-        message = error.get("message") or error.get("detail") or error.get("msg") or error.get("error_msg") or ""
-        self.message = (
-            message[:LONGEST] if isinstance(message, str) else msgspec.json.encode(message).decode()[:LONGEST]
-        )
-        code, kind, param = error.get("code"), error.get("type"), error.get("param")
-        self.code = "" if code is None else str(code)
-        self.type = kind if isinstance(kind, str) else ""
-        self.param = param if isinstance(param, str) else None
-        self.wait = error.get("retry_after")
 
-    wait: object = None
+def said(body: bytes) -> Said:
+    """What a body says, whichever of the usual shapes it has: OpenAI's, a bare message, FastAPI's `detail`, a list."""
+    try:
+        value: Any = msgspec.json.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        text = body[:LONGEST].decode("utf-8", "replace").strip()
+        return Said(message="an HTML page" if text[:1] == "<" else text)
+    first = next(iter(items(value)), None)  # Google sends a list of errors
+    outer = members(first)
+    if not outer:
+        return Said(message=_text(first))
+    inner = next(iter(items(outer.get("error") or outer.get("errors") or outer.get("base_resp"))), outer)
+    return _said(members(inner) or {**outer, "message": inner})
+
+
+def _said(error: dict[str, Any]) -> Said:
+    message = _first(error, "message", "detail", "msg", "error_msg", "status_msg", "Message", "title")
+    behind = members(error.get("metadata")).get("raw")
+    text = _text(message) + (f" ({_text(behind)})" if behind else "")
+    code, kind, param = _first(error, "code", "error_code"), error.get("type"), error.get("param")
+    return Said(
+        message=text[:LONGEST],
+        code="" if code is None else _text(code).lower(),
+        type=kind.lower() if isinstance(kind, str) else "",
+        param=param if isinstance(param, str) else None,
+        status=_status(error),
+        wait=_wait(error),
+    )
+
+
+def _first(error: dict[str, Any], *names: str) -> Any:
+    return next((v for n in names if (v := error.get(n)) is not None and v != ""), None)
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return ""
+    text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    return text[:LONGEST]
+
+
+def _status(error: dict[str, Any]) -> int | None:
+    for name in ("status", "status_code", "statusCode", "code"):
+        value = error.get(name)
+        if isinstance(value, str) and len(value) == 3 and value.isdecimal():
+            value = int(value)
+        if isinstance(value, int) and 400 <= value <= 599:
+            return value
+    return None
+
+
+def _wait(error: dict[str, Any]) -> float | None:
+    """Seconds that an error asks to wait: a member, or Google's RetryInfo among its details ("31s")."""
+    found: Any = error.get("retry_after")
+    for detail in items(error.get("details")):
+        found = found or members(detail).get("retryDelay")
+    return seconds(found.removesuffix("s") if isinstance(found, str) else found)
+
+
+def seconds(value: object) -> float | None:
+    """A number of seconds, bounded; None where it is none."""
+    if isinstance(value, str) and value.isascii() and value.replace(".", "", 1).isdecimal():
+        value = float(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(min(max(value, 0), LONGEST_WAIT))
 
 
 def decode_error(status: int, headers: Headers, body: bytes, *, provider: str) -> ProviderError:
     """The error that an answer with this status is. Total: every status gives one."""
-    said = Said(body)
-    return _error(status, said, body, headers, provider)
+    return _error(status, said(body), body, headers, provider)
 
 
-def error_in_answer(error: bytes) -> ProviderError:
-    """The error inside an answer that began with 200. A code that is an HTTP status is believed."""
-    body = b'{"error":%b}' % error
-    said = Said(body)
-    value: Any = msgspec.json.decode(error)
-    status = 502
-    if isinstance(value, dict):
-        for name in ("status", "status_code", "code"):
-            number = value.get(name)
-            if isinstance(number, int) and 400 <= number <= 599:
-                status = number
-                break
-        else:
-            status = 400 if said.type == "invalid_request_error" or said.code in BLOCKED else 502
-    return _error(status, said, body, {}, "The provider")
+def error_in_answer(body: bytes) -> ProviderError:
+    """The error that came in an answer that began with 200. A code that is an HTTP status is believed."""
+    told = said(body)
+    blocked = told.code in BLOCKED or told.type in BLOCKED
+    status = told.status or (400 if blocked else None) or STATUSES.get(told.type) or STATUSES.get(told.code)
+    if status is None:
+        status = 429 if QUOTA & {told.code, told.type} else 502
+    return _error(status, told, body, {}, "The provider")
 
 
-def _error(status: int, said: Said, body: bytes, headers: Headers, provider: str) -> ProviderError:
-    text = f"{provider} answered {status}: {said.message or 'no reason given'}"
-    blocked = said.code in BLOCKED or said.type in BLOCKED
-    if status == 429:
-        if QUOTA & {said.code, said.type}:
-            return CredentialRefused(f"{text} (the account at {provider} has no credit left)", body=body)
-        return Throttled(text, retry_after=retry_after(headers, said), body=body)
-    if status in {401, 402, 407} or (status == 403 and not blocked):
-        return CredentialRefused(f"{text} (check the key and rights of {provider})", body=body)
-    if status in {408, 504, 524}:
-        return TimedOut(text, body=body)
-    if status in {409, 425, 503, 529}:
-        return Overloaded(text, retry_after=retry_after(headers, said), body=body)
-    if 400 <= status < 500:
-        return Rejected(text, upstream_status=status, body=body, param=said.param)
-    return Broken(text, retry_after=retry_after(headers, said), body=body)
-
-
-def retry_after(headers: Headers, said: Said | None = None) -> float | None:
-    """Seconds to wait, where the provider names them: `retry-after-ms`, `retry-after` (RFC 9110 10.2.3), the body."""
-    millis = headers.get("retry-after-ms", "")
-    if _number(millis):
-        return max(float(millis) / 1000, 0.0)
-    value = headers.get("retry-after", "")
-    if _number(value):
-        return max(float(value), 0.0)
-    if value:
-        try:
-            at = parsedate_to_datetime(value)
-        except ValueError:
-            return None
-        date = headers.get("date")
-        now = parsedate_to_datetime(date) if date else datetime.now(UTC)
-        return max((at - now).total_seconds(), 0.0)
-    if said is not None and isinstance(said.wait, int | float) and not isinstance(said.wait, bool):
-        return max(float(said.wait), 0.0)
+def complaint(body: bytes, *, whole: bool) -> ProviderError | None:
+    """The error that something without choices is, if it is one. A whole answer has to have choices."""
+    value = _object(body)
+    told = said(body)
+    failed = members(value.get("base_resp")).get("status_code") not in (None, 0)
+    named = value.get("object") == "error" or value.get("type") == "error" or bool(value.get("errors"))
+    if failed or named or (told.message and not value.get("usage")):
+        return error_in_answer(body)
+    if whole and not value.get("usage"):
+        return Broken("The provider sent an answer without choices", body=body)
     return None
 
 
-def _number(text: str) -> bool:
-    return text.replace(".", "", 1).isdigit()
+def _error(status: int, told: Said, body: bytes, headers: Headers, provider: str) -> ProviderError:
+    text = f"{provider} answered {status}: {told.message or 'no reason given'}"
+    words = {told.code, told.type}
+    if status == 402 or (status in {400, 403, 429} and words & QUOTA):
+        return CredentialRefused(f"{text} (the account at {provider} has no credit left)", body=body)
+    if status == 429:
+        return Throttled(text, retry_after=retry_after(headers, told), body=body)
+    blocked = status == 403 and words & BLOCKED
+    if status in {401, 407} or (status == 403 and not blocked) or (status == 400 and words & BAD_KEY):
+        return CredentialRefused(f"{text} (check the key and rights of {provider})", body=body)
+    if status in {408, 504, 522, 524}:
+        return TimedOut(text, body=body)
+    if status in {409, 425, 503, 529}:
+        return Overloaded(text, retry_after=retry_after(headers, told), body=body)
+    if 400 <= status < 500:
+        return Rejected(text, upstream_status=status, body=body, param=told.param)
+    return Broken(text, retry_after=retry_after(headers, told), body=body)
+
+
+def retry_after(headers: Headers, told: Said | None = None) -> float | None:
+    """Seconds to wait, where the provider names them: `retry-after-ms` (0 says nothing), `retry-after` (RFC 9110
+    10.2.3), the body."""
+    if millis := seconds(headers.get("retry-after-ms")):
+        return millis / 1000
+    value = headers.get("retry-after", "").strip()
+    wait = seconds(value)
+    if wait is None and value:
+        wait = _until(value, headers.get("date"))
+    return told.wait if wait is None and told is not None else wait
+
+
+def _until(value: str, date: str | None) -> float | None:
+    """Seconds from the answer's own date, or from now, to an HTTP date."""
+    try:
+        at = parsedate_to_datetime(value)
+        now = parsedate_to_datetime(date) if date else datetime.now(UTC)
+        return seconds((at - now).total_seconds())
+    except (ValueError, TypeError, OverflowError):  # no date, or one without a zone
+        return None
 
 
 TYPES = {
@@ -138,7 +215,7 @@ TYPES = {
 
 def encode_error(error: FreeholdError) -> bytes:
     """{"error": {"message", "type", "param", "code"}}. What a provider rejected passes as it was said."""
-    if isinstance(error, Rejected) and error.body.startswith(b"{"):
+    if isinstance(error, Rejected) and _object(error.body).get("error"):
         return error.body
     kind = TYPES.get(
         error.status, "invalid_request_error" if isinstance(error, CallerError | Rejected) else "server_error"
@@ -149,12 +226,18 @@ def encode_error(error: FreeholdError) -> bytes:
     return msgspec.json.encode({"error": value})
 
 
+def _object(body: bytes) -> dict[str, Any]:
+    """The object that a body is; empty where it is none."""
+    try:
+        value: Any = msgspec.json.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return {}
+    return members(value)
+
+
 def encode_stream_error(error: FreeholdError) -> bytes:
-    """The error as an event inside a stream that has begun."""
-    value = {
-        "message": error.message,
-        "type": TYPES.get(error.status, "server_error"),
-        "param": error.param,
-        "code": error.code,
-    }
-    return b"data: %b\n\n" % msgspec.json.encode({"error": value})
+    """The error as an event inside a stream that has begun, on one line."""
+    body = encode_error(error)
+    if b"\n" in body or b"\r" in body:
+        body = msgspec.json.encode(msgspec.json.decode(body))
+    return b"data: %b\n\n" % body

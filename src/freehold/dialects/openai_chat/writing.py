@@ -11,9 +11,16 @@ import msgspec
 from freehold.core.events import Begun, Collect, Delta, Event, Finish, Reasoning, Refusal, Text, ToolCall, Used
 from freehold.core.request import Request
 from freehold.core.usage import Usage
+from freehold.dialects.openai_chat.patching import patched
+from freehold.dialects.sse import payload, replaced
 
 DONE = b"data: [DONE]\n\n"
 FINISHES = {"error": "stop", "other": "stop"}
+ENVELOPE = frozenset({
+    "id", "object", "created", "model", "choices", "usage", "system_fingerprint", "service_tier", "provider",
+    "obfuscation", "timings",
+})  # fmt: skip
+"""What a chunk may hold that says nothing but usage. llama.cpp sends its timings there when asked for usage."""
 
 
 class Encoder:
@@ -50,21 +57,25 @@ class Encoder:
 
     def _chunk(self, event: Event) -> bytes:
         raw, deltas = event.raw, event.deltas
-        if raw[:1] == b"{":  # a whole completion where a stream was asked for
-            raw = b""
-        if raw and not event.content and deltas and not self._request.wants_usage and _only_usage(deltas):
-            return b""
-        if raw and not event.touched:
-            return raw
-        if raw:
-            return b"data: %b\n\n" % patched(raw.removeprefix(b"data:").strip(), deltas)
-        return b"".join(self._written(delta) for delta in deltas)
+        if not raw or raw[:1] == b"{":  # our own words, or a whole completion where a stream was asked for
+            return b"".join([self._written(delta) for delta in deltas])
+        if deltas:
+            first = deltas[0]
+            if type(first) is Begun:
+                self._named(first)
+            if not event.content and not self._request.wants_usage and _only_usage(raw, deltas):
+                return b""
+        return replaced(raw, patched(payload(raw), deltas)) if event.touched else raw
+
+    def _named(self, begun: Begun) -> None:
+        """What we say ourselves goes under the provider's name."""
+        self._id, self._model = begun.id or self._id, begun.model or self._model
 
     def _written(self, delta: Delta) -> bytes:
         """One chunk for one delta."""
         match delta:
-            case Begun(id_, model):
-                self._id, self._model = id_ or self._id, model or self._model
+            case Begun():
+                self._named(delta)
                 return b""
             case Used(usage):
                 self._usage = usage
@@ -134,65 +145,21 @@ class Encoder:
 
 def usage_json(usage: Usage) -> dict[str, Any]:
     """Usage in OpenAI's form."""
+    prompt = {"cached_tokens": usage.cache_read_tokens}
+    if usage.cache_write_tokens:
+        prompt["cache_write_tokens"] = usage.cache_write_tokens
     return {
         "prompt_tokens": usage.input_tokens,
         "completion_tokens": usage.output_tokens,
         "total_tokens": usage.input_tokens + usage.output_tokens,
-        "prompt_tokens_details": {"cached_tokens": usage.cache_read_tokens},
+        "prompt_tokens_details": prompt,
         "completion_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
     }
 
 
-def _only_usage(deltas: tuple[Delta, ...]) -> bool:
-    """Whether an event without content brings only the usage that we asked for and the caller did not."""
-    return any(type(d) is Used for d in deltas)
-
-
-def patched(data: bytes, deltas: tuple[Delta, ...]) -> bytes:
-    """A chunk or completion with its texts, reasoning, refusals and tool arguments replaced by those in `deltas`, in
-    their order; every other value stays equal."""
-    value: Any = msgspec.json.decode(data)
-    queue = [d for d in deltas if isinstance(d, Text | Reasoning | Refusal | ToolCall)]
-    for choice in value.get("choices") or ():
-        said = choice.get("delta") if choice.get("delta") is not None else choice.get("message")
-        if said:
-            _patch(said, [d for d in queue if d.choice == (choice.get("index") or 0)])
-    return msgspec.json.encode(value)
-
-
-def _patch(said: dict[str, Any], deltas: list[Any]) -> None:
-    for name, kind in (
-        ("reasoning_content", Reasoning),
-        ("reasoning", Reasoning),
-        ("content", Text),
-        ("refusal", Refusal),
-    ):
-        texts = [d.text for d in deltas if type(d) is kind]
-        if said.get(name) and isinstance(said[name], str) and texts:
-            said[name] = "".join(texts)
-        elif isinstance(said.get(name), list):
-            _patch_parts(said[name], deltas)
-    calls = [d for d in deltas if type(d) is ToolCall]
-    for call, delta in zip(said.get("tool_calls") or (), calls, strict=False):
-        function = call.get("function")
-        if function and isinstance(function.get("arguments"), str):
-            function["arguments"] = delta.arguments
-    if said.get("function_call") and calls and isinstance(said["function_call"].get("arguments"), str):
-        said["function_call"]["arguments"] = calls[0].arguments
-
-
-def _patch_parts(parts: list[Any], deltas: list[Any]) -> None:
-    """Content as typed parts: each part that says something takes the next delta of its kind."""
-    texts = iter([d.text for d in deltas if type(d) is Text])
-    thoughts = iter([d.text for d in deltas if type(d) is Reasoning])
-    for part in parts:
-        if part.get("type") == "thinking":
-            inner = part.get("thinking")
-            if isinstance(inner, str):
-                part["thinking"] = next(thoughts, inner) if inner else inner
-            elif inner and any(p.get("text") for p in inner):
-                whole = next(thoughts, None)
-                if whole is not None and whole != "".join(p.get("text") or "" for p in inner):
-                    part["thinking"] = [{**inner[0], "text": whole}]
-        elif part.get("text"):
-            part["text"] = next(texts, part["text"])
+def _only_usage(raw: bytes, deltas: tuple[Delta, ...]) -> bool:
+    """Whether a chunk brings nothing but the usage that we asked for and the caller did not."""
+    if not any(type(d) is Used for d in deltas):
+        return False
+    chunk: dict[str, Any] = msgspec.json.decode(payload(raw))
+    return not chunk.get("choices") and all(name in ENVELOPE or value is None for name, value in chunk.items())
