@@ -23,12 +23,13 @@ demo: setup
 test: setup
 	@$(BIN)/python -m pytest
 
-check: setup
+lint: setup
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/pyright
 	@$(BIN)/lint-imports
-	@$(BIN)/python -m pytest
+
+check: lint test
 
 bench: setup
 	@$(BIN)/python -m bench

@@ -10,7 +10,7 @@ from freehold.core.errors import Changed
 from freehold.store.database import Database
 from freehold.store.schema import documents, generations
 
-Kind = Literal["model", "rollout", "run"]
+Kind = Literal["model", "rollout", "evidence", "run"]
 T = TypeVar("T")
 
 
@@ -52,7 +52,8 @@ class SqlDocuments(Generic[T]):
                 written = connection.execute(update(documents).where(*there).values(**values)).rowcount == 1
             else:
                 insert = self._database.insert(documents).values(kind=self._kind, name=name, **values)
-                written = connection.execute(insert.on_conflict_do_nothing()).rowcount == 1
+                added = insert.on_conflict_do_nothing().returning(documents.c.name)
+                written = connection.execute(added).first() is not None  # psycopg counts no rows of an insert
             if not written:
                 raise Changed(
                     f"The {self._kind} {name} was changed by somebody else meanwhile; look at it and try again"
