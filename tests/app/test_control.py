@@ -9,11 +9,10 @@ from msgspec.structs import replace
 from freehold.app.asker import PipelineAsker
 from freehold.app.engine import Engine
 from freehold.app.explain import explain
-from freehold.core.events import Answer
 from freehold.core.inference import Inference
 from freehold.flywheel.evaluation.replay import Question, Reply
 from freehold.flywheel.rollout.state import Plan, promote, roll_back, start
-from freehold.gateway.exchange import Exchange
+from freehold.store.bodies.files import BodyFiles
 
 SETTINGS = """
 [simulated.lab]
@@ -90,15 +89,9 @@ async def test_a_rollout_takes_hold_without_a_restart_and_is_explained(tmp_path:
     await engine.close()
 
 
-async def test_what_is_said_on_a_route_that_collects_is_handed_on_whole(tmp_path: Path) -> None:
+async def test_what_is_said_on_a_route_that_collects_is_kept_whole(tmp_path: Path) -> None:
     (tmp_path / "freehold.toml").write_text(SETTINGS + "collect = true\n")
     data = str(tmp_path / "data")
-    kept: list[tuple[str | None, str, str]] = []
-
-    def keep(exchange: Exchange, answer: Answer) -> None:
-        assert exchange.inference is not None
-        kept.append((exchange.episode, exchange.inference.outcome, answer.text))
-
     engine = Engine(
         tmp_path / "freehold.toml",
         {},
@@ -107,11 +100,16 @@ async def test_what_is_said_on_a_route_that_collects_is_handed_on_whole(tmp_path
         told=print,
     )
     await engine.open()
-    engine.pipeline.kept = keep
     ask = PipelineAsker(engine.pipeline, asyncio.get_running_loop(), None)
 
-    await asyncio.to_thread(ask.ask, [question("hello"), question("hello"), question("bye")])
+    direct = Question(deployment="dear", body=question("not kept").body.replace(b"support", b"dear"))
+    replies = await asyncio.to_thread(ask.ask, [question("hello"), question("hello"), question("bye"), direct])
     await engine.close()
 
-    assert [(outcome, text) for _, outcome, text in kept] == [("answered", "from the lab")] * 3
-    assert kept[0][0] == kept[1][0] != kept[2][0]
+    bodies = {body.id: body for body in BodyFiles(tmp_path / "data" / "bodies").scan()}
+    assert set(bodies) == {reply.inference for reply in replies[:3]}
+    first, second, third = (bodies[reply.inference or ""] for reply in replies[:3])
+    assert first.request == question("hello").body
+    assert first.answer.text == "from the lab"
+    assert (first.route, first.deployment) == ("support", "dear")
+    assert first.episode == second.episode != third.episode

@@ -47,13 +47,13 @@ class PipelineAsker:
         return list(await asyncio.gather(*(one(q) for q in questions)))
 
     async def _one(self, question: Question) -> Reply:
-        end = _Awaited()
+        end = Awaited()
         ask = Ask(dialect=OPENAI_CHAT, body=question.body, purpose="replay", key=self._key, of=question.of)
         self._pipeline.infer(ask, end)
         return await end.reply
 
 
-class _Awaited:
+class Awaited:
     """The end of a chain that somebody awaits."""
 
     def __init__(self) -> None:

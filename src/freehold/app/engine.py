@@ -7,15 +7,21 @@ import random
 import time
 from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from freehold.app.control import laid_over
 from freehold.app.home import Home
+from freehold.app.on_demand import on_demand
 from freehold.app.world import Worlds
 from freehold.core.errors import FreeholdError
+from freehold.core.events import Answer
 from freehold.core.ids import RandomIds
+from freehold.core.interaction import Body
+from freehold.flywheel.rollout.state import RolloutState
+from freehold.gateway.exchange import Exchange
 from freehold.gateway.metrics import Metrics
 from freehold.gateway.pipeline import Pipeline
 from freehold.governance.budget import Budgets
@@ -29,6 +35,9 @@ from freehold.settings.book import Book
 from freehold.settings.load import load
 from freehold.settings.resolve import resolve
 from freehold.settings.tables import Settings, SimulatedSettings
+
+if TYPE_CHECKING:
+    from freehold.app.rollouts import Rollouts
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 SIMULATED = "simulated"
@@ -76,6 +85,9 @@ class Engine:
         self._worlds = Worlds()
         self._tasks: list[asyncio.Task[None]] = []
         self._projected = 0
+        self._renewing = asyncio.Lock()
+        self.rollouts: Rollouts | None = None
+        self._standing: tuple[RolloutState, ...] = ()
 
     async def open(self) -> Opened:
         """Read the settings, open the data folder and its ledger, build the pipeline."""
@@ -83,6 +95,7 @@ class Engine:
         self.home = Home(loaded)
         try:
             self._journal, recovery = self.home.open_journal(self._node)
+            self._bodies = self.home.open_bodies(self._node, self._told)
         except FreeholdError:
             self.home.close()
             raise
@@ -103,7 +116,9 @@ class Engine:
             clock=time.time_ns,
             ids=RandomIds(time.time_ns),
             random=random.random,
+            kept=self._keep,
         )
+        self._stand()
         self.home.remember(settings, self._book.digest)
         self.act("settings.loaded", self._book.digest)
         return Opened(settings=settings, found=self._found, book=self._book, recovery=recovery)
@@ -120,16 +135,38 @@ class Engine:
         await self._worlds.close()
         await asyncio.to_thread(self._budgets.close)
         await asyncio.to_thread(self._journal.stop)
+        await asyncio.to_thread(self._bodies.close)
         await asyncio.to_thread(self.home.project)
         self.home.close()
 
     def abandon(self) -> None:
         """Give up a start that failed after `open`."""
         self._journal.stop()
+        self._bodies.close()
 
     def act(self, verb: str, subject: str, detail: str = "") -> None:
         """Write an act into the ledger."""
         self._journal.act(Act(at=time.time_ns(), actor="freehold", verb=verb, subject=subject, detail=detail))
+
+    def _keep(self, exchange: Exchange, answer: Answer) -> None:
+        """What a route collects goes to the bodies, once it was answered; rollouts learn from all."""
+        if exchange.ask.purpose == "caller" and self.rollouts is not None:
+            self.rollouts.ended(exchange, answer)
+        record, route = exchange.inference, self._book.settings.routes.get(exchange.route)
+        if record is not None and record.outcome == "answered" and route is not None and route.collect:
+            self._bodies.put(
+                Body(
+                    id=record.id,
+                    at=record.at,
+                    route=record.route,
+                    dialect=record.dialect,
+                    request=exchange.ask.body,
+                    answer=answer.choices[0],
+                    episode=record.episode,
+                    subject=record.subject,
+                    deployment=record.deployment,
+                )
+            )
 
     # settings
 
@@ -151,15 +188,32 @@ class Engine:
 
     async def renew(self) -> None:
         """Serve what settings and control state say now: models that were tuned, rollouts that moved."""
-        settings = await self._whole()
-        book = Book(settings)
-        if book.digest == self._book.digest:
-            return
-        world = self._worlds.build(book)
-        self.home.remember(settings, book.digest)
-        self.act("settings.loaded", book.digest)
-        self._book, self.pipeline.world = book, world
-        await self._worlds.retire()
+        async with self._renewing:
+            settings = await self._whole()
+            self._stand()
+            book = Book(settings)
+            if book.digest == self._book.digest:
+                return
+            world = self._worlds.build(book)
+            self.home.remember(settings, book.digest)
+            self.act("settings.loaded", book.digest)
+            self._book, self.pipeline.world = book, world
+            await self._worlds.retire()
+
+    def _stand(self) -> None:
+        """Tell the rollouts where they stand; their part of the house is entered when the first one begins."""
+        if self.rollouts is None and self._standing:
+            made = on_demand("freehold.app.rollouts", "Rollouts")
+            self.rollouts = made(
+                self.home,
+                self._node,
+                self.pipeline,
+                clock=time.time_ns,
+                act=self.act,
+                renew=lambda: asyncio.create_task(self.renew()),
+            )
+        if self.rollouts is not None:
+            self.rollouts.stand(self._standing)
 
     async def _discovered(self, settings: Settings) -> tuple[Found, ...]:
         found: list[Found] = []
@@ -173,6 +227,7 @@ class Engine:
         """The settings of the file with control state laid over them, and everything open written out."""
         self._generation = await asyncio.to_thread(self.home.generation)
         models, rollouts = await asyncio.to_thread(lambda: (self.home.models.all(), self.home.rollouts.all()))
+        self._standing = tuple(state for state in rollouts if state.routed() is not None)
         settings = laid_over(self._loaded, models, rollouts)
         whole = resolve(settings, self._found)
         if not whole.deployments and not whole.providers:
@@ -187,6 +242,8 @@ class Engine:
             await asyncio.sleep(LOOK_EVERY)
             await self._quietly(self._renew_keys())
             await self._quietly(self._renew_world())
+            if self.rollouts is not None:
+                await self._quietly(self.rollouts.look())
 
     async def _renew_world(self) -> None:
         if await asyncio.to_thread(self.home.generation) != self._generation:

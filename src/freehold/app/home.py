@@ -9,7 +9,7 @@ from tempfile import TemporaryFile
 
 import msgspec
 
-from freehold.core.errors import SettingsWrong, StoreFailed
+from freehold.core.errors import Changed, SettingsWrong, StoreFailed
 from freehold.core.inference import Accepted, Inference
 from freehold.core.principal import Key
 from freehold.core.tuned import Run, Tuned
@@ -21,9 +21,12 @@ from freehold.ledger.journal import Journal
 from freehold.ledger.segment import START, Position
 from freehold.settings.snapshot import restore, snapshot
 from freehold.settings.tables import Settings
+from freehold.store.bodies.files import BodyFiles
+from freehold.store.bodies.writer import WritingBodies
 from freehold.store.budgets import SqlBudgets
 from freehold.store.database import Database
 from freehold.store.documents import SqlDocuments
+from freehold.store.feedback import SqlConsents, SqlFeedback
 from freehold.store.inferences import SqlInferences
 from freehold.store.keys import SqlKeys
 
@@ -55,7 +58,19 @@ class Home:
         self.models = SqlDocuments(self.database, "model", Tuned)
         self.rollouts = SqlDocuments(self.database, "rollout", RolloutState)
         self.runs = SqlDocuments(self.database, "run", Run)
+        self.bodies = BodyFiles(self.folder / "bodies")
+        self.feedback = SqlFeedback(self.database)
+        self.consents = SqlConsents(self.database)
         self.ledger = self.folder / "ledger"
+
+    def move(self, before: RolloutState | None, after: RolloutState) -> None:
+        """Write where a rollout stands; `Changed` where it does not stand at `before` any more."""
+        known = self.rollouts.get(after.route)
+        if (None if known is None else known[0]) != before:
+            raise Changed(
+                f"The rollout on {after.route} was moved by somebody else meanwhile; look at it and try again"
+            )
+        self.rollouts.put(after.route, after, version=0 if known is None else known[1], at=after.now.at)
 
     def generation(self) -> tuple[int, int]:
         """Changes with the control state that is laid over the settings; two small reads."""
@@ -71,6 +86,10 @@ class Home:
         )
         self._reconcile(node)
         return journal, recovery
+
+    def open_bodies(self, node: str, told: Callable[[str], None]) -> WritingBodies:
+        """What routes collect, for writing."""
+        return WritingBodies.open(self.folder / "bodies", node=node, told=told)
 
     def project(self, told: Callable[[int], None] = lambda added: None) -> int:
         """Bring the tables up to the ledger; the number of entries added. `told` hears it as it grows."""

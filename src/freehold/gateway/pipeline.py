@@ -148,6 +148,10 @@ class Pipeline:
             self._later(self._refill(exchange, request, deployments, recorder, relay))
         return None if relay.ended else relay
 
+    def now(self) -> int:
+        """The pipeline's clock: UTC nanoseconds."""
+        return self._clock()
+
     # who asks
 
     def guard(self, keyring: Keyring) -> None:

@@ -144,7 +144,7 @@ dataset_inferences = Table(
 documents = Table(
     "documents",
     metadata,
-    Column("kind", Text, primary_key=True),  # model, rollout, run
+    Column("kind", Text, primary_key=True),  # model, rollout, evidence, run
     Column("name", Text, primary_key=True),
     Column("at", BigInteger, nullable=False),  # last changed, UTC nanoseconds
     Column("version", BigInteger, nullable=False),  # counts its changes, so that two writers cannot lose one

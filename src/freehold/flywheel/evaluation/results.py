@@ -13,7 +13,7 @@ from freehold.flywheel.evaluation.replay import Reply
 from freehold.flywheel.evaluation.scorers import Scorer
 from freehold.flywheel.verdict.pairs import Pairs
 from freehold.flywheel.verdict.ratio import Interval, Ratio
-from freehold.flywheel.verdict.verdict import Test, Verdict, verdict
+from freehold.flywheel.verdict.verdict import Design, Verdict, verdict
 
 Z = 1.959964
 """The normal quantile of a two-sided 95 % interval."""
@@ -93,7 +93,7 @@ def results(
             incumbent=incumbent,
             candidate=d,
             verdict=verdict(
-                Test(margin=margin, alpha=alpha), pairs(scored[incumbent][first], scored[d][first], examples)
+                Design(margin=margin, alpha=alpha), pairs(scored[incumbent][first], scored[d][first], examples)
             ),
             cost=_ratio(_amounts(replies[incumbent], replies[d], "cost")).totals(alpha),
             latency=_ratio(_amounts(replies[incumbent], replies[d], "latency")).typical(alpha),

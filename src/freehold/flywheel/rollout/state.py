@@ -19,9 +19,14 @@ class Plan(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `shares` of the conversations in each canary. `margin`: by how much quality, a score from 0 to 1, may be lower;
     `alpha`: the chance of approving a worse candidate. A guard takes the candidate back when errors or refusals rise by
-    more than `tolerance` (a share of requests), when quality falls by more than `drop`, or when latency or cost exceed
-    the incumbent's by more than those ratios (None: not watched). `shadow_budget` in nano-dollars pays for the copies.
-    `automatic`: it moves on by itself as soon as the evidence suffices.
+    more than `tolerance` (a share of requests), when quality falls by `drop`, or when latency or cost exceed the
+    incumbent's by more than those ratios (None: not watched). At `requests_a_day` all guards together raise at most
+    one false alarm in `quiet_days`, on average.
+
+    Copies: in shadow and canary `shadow_share` of the incumbent's requests also go to the candidate; once it is full,
+    `control_share` of its requests also go to the incumbent. `copy_budget` in nano-dollars pays for them (None: no
+    bound). `automatic`: it moves on by itself, from shadow when the verdict approves, from a canary after
+    `canary_conversations` with the candidate and no alarm.
     """
 
     shares: tuple[float, ...] = (0.05, 0.25)
@@ -31,8 +36,12 @@ class Plan(Struct, frozen=True, kw_only=True, omit_defaults=True):
     tolerance: float = 0.05
     latency_ratio: float | None = 2.0
     cost_ratio: float | None = 1.5
+    requests_a_day: float = 10_000.0
+    quiet_days: float = 30.0
     shadow_share: float = 1.0
-    shadow_budget: int | None = None
+    control_share: float = 0.02
+    copy_budget: int | None = None
+    canary_conversations: int = 200
     automatic: bool = False
 
 
