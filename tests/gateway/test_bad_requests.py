@@ -43,7 +43,7 @@ BAD: dict[str, tuple[bytes, str | None, str]] = {
     "tools that are an object": (b"{" + M + b"," + MS + b',"tools":{}}', "tools", "Expected `array | null`"),
     "too many answers": (b"{" + M + b"," + MS + b',"n":129}', "n", "expected 1 to 128, got 129"),
     "no answers": (b"{" + M + b"," + MS + b',"n":0}', "n", "expected 1 to 128, got 0"),
-    "a negative limit": (b"{" + M + b"," + MS + b',"max_tokens":-1}', "max_tokens", "expected 0 to"),
+    "a negative limit": (b"{" + M + b"," + MS + b',"max_tokens":-2}', "max_tokens", "expected 0 to"),
     "a limit that is no integer": (b"{" + M + b"," + MS + b',"max_tokens":1.5}', "max_tokens", "int"),
     "a huge limit": (b"{" + M + b"," + MS + b',"max_tokens":' + b"9" * 400 + b"}", "max_tokens",
                      "got 9999"),

@@ -5,6 +5,7 @@ Addresses, authentication and dialects are from the providers' API references as
 
 from collections.abc import Mapping
 
+from freehold.dialects.quirks import Quirks
 from freehold.providers.provider import SPOKEN, Provider
 
 
@@ -14,6 +15,8 @@ def _rows(*rows: Provider) -> dict[str, Provider]:
 
 _RESPONSES = (SPOKEN, "openai-responses")
 _THREE = (SPOKEN, "openai-responses", "anthropic-messages")
+_OLD_LIMIT = Quirks(max_tokens="max_tokens")
+"""Its reference names `max_tokens` only."""
 
 KNOWN: Mapping[str, Provider] = _rows(
     Provider(
@@ -100,6 +103,7 @@ KNOWN: Mapping[str, Provider] = _rows(
         key_env=("MISTRAL_API_KEY",),
         dialects=(SPOKEN, "embeddings"),
         jurisdiction="FR",
+        quirks=Quirks(stream_usage=False, max_tokens="max_tokens"),
     ),
     Provider(
         id="cohere",
@@ -108,6 +112,7 @@ KNOWN: Mapping[str, Provider] = _rows(
         key_env=("COHERE_API_KEY", "CO_API_KEY"),
         dialects=("cohere-v2", "cohere-v1", "rerank", "embeddings", SPOKEN),
         jurisdiction="CA",
+        quirks=_OLD_LIMIT,
     ),
     Provider(
         id="deepseek",
@@ -116,6 +121,7 @@ KNOWN: Mapping[str, Provider] = _rows(
         key_env=("DEEPSEEK_API_KEY",),
         dialects=_THREE,
         jurisdiction="CN",
+        quirks=_OLD_LIMIT,
     ),
     Provider(
         id="moonshot",
@@ -130,6 +136,7 @@ KNOWN: Mapping[str, Provider] = _rows(
         base_url="https://api.z.ai/api/paas/v4",
         key_env=("ZAI_API_KEY", "ZHIPU_API_KEY"),
         dialects=(SPOKEN, "anthropic-messages"),
+        quirks=_OLD_LIMIT,
     ),
     Provider(
         id="minimax",
@@ -162,6 +169,7 @@ KNOWN: Mapping[str, Provider] = _rows(
         key_env=("TOGETHER_API_KEY",),
         dialects=(SPOKEN, "openai-completions"),
         jurisdiction="US",
+        quirks=_OLD_LIMIT,
     ),
     Provider(
         id="fireworks",
@@ -178,6 +186,7 @@ KNOWN: Mapping[str, Provider] = _rows(
         key_env=("OPENROUTER_API_KEY",),
         dialects=_THREE,
         jurisdiction="US",
+        quirks=Quirks(reasoning="inside"),
     ),
     Provider(
         id="huggingface-router",
@@ -193,6 +202,7 @@ KNOWN: Mapping[str, Provider] = _rows(
         base_url="https://api.perplexity.ai",
         key_env=("PERPLEXITY_API_KEY",),
         jurisdiction="US",
+        quirks=Quirks(stream_usage=False, max_tokens="max_tokens"),
     ),
     Provider(
         id="xai",
@@ -267,6 +277,7 @@ KNOWN: Mapping[str, Provider] = _rows(
         auth="optional-bearer",
         port=11434,
         dialects=(*_THREE, "ollama-chat", "ollama-generate"),
+        quirks=_OLD_LIMIT,
     ),
     Provider(
         id="lmstudio",

@@ -15,6 +15,8 @@ MEDIA_TOKENS = 1000
 """What an image, sound or file counts for in the estimate."""
 MOST_CHOICES = 128
 MOST_TOKENS = 2**31 - 1
+UNLIMITED = -1
+"""What clients of local servers (llama.cpp, LM Studio) send for no limit."""
 
 
 class _Kind(Struct):
@@ -54,6 +56,8 @@ class _View(Struct):
 _fields = msgspec.json.Decoder(dict[str, Raw]).decode
 _options = msgspec.json.Decoder(dict[str, Any] | None).decode
 _encode = msgspec.json.Encoder().encode
+_NULL = Raw(b"null")
+_LIMITS = ("max_completion_tokens", "max_tokens")
 _MEDIA: dict[str, Need] = {
     "image_url": "image",
     "input_image": "image",
@@ -71,14 +75,14 @@ def decode(body: bytes) -> Request:
     view = _view(read(body))
     fields = _fields(body)
     needs, media = _needs(view)
+    most = view.max_tokens if view.max_completion_tokens is None else view.max_completion_tokens
     return Request(
         dialect="openai-chat",
         model=view.model,
         stream=view.stream is True,
         needs=needs,
         prompt_tokens=_prompt_tokens(view, fields, media),
-        max_output_tokens=(view.max_tokens if view.max_completion_tokens is None else view.max_completion_tokens)
-        or None,
+        max_output_tokens=most if most and most > 0 else None,
         choices=view.n or 1,
         wants_usage=view.stream_options is not None and view.stream_options.include_usage is True,
         subject=view.safety_identifier or view.user,
@@ -101,7 +105,7 @@ def _view(value: Any) -> _View:
     if view.n is not None and not 1 <= view.n <= MOST_CHOICES:
         raise InvalidRequest(f"n: expected 1 to {MOST_CHOICES}, got {view.n}", param="n")
     for name, most in (("max_completion_tokens", view.max_completion_tokens), ("max_tokens", view.max_tokens)):
-        if most is not None and not 0 <= most <= MOST_TOKENS:
+        if most is not None and most != UNLIMITED and not 0 <= most <= MOST_TOKENS:
             raise InvalidRequest(f"{name}: expected 0 to {MOST_TOKENS}, got {most}", param=name)
     return view
 
@@ -147,19 +151,28 @@ def _prompt_tokens(view: _View, fields: dict[str, Raw], media: int) -> int:
 def encode(request: Request, *, model: str, quirks: Quirks) -> bytes:
     """The body for a provider: the caller's members verbatim, with only what has to change, changed."""
     fields = request.fields
+    ask = request.stream and quirks.stream_usage and not request.wants_usage
     members: list[bytes] = []
     for name, raw in fields.items():
         if name == "model":
             members.append(b'"model":' + _encode(model))
-        elif name == "stream_options" and request.stream and quirks.stream_usage and not request.wants_usage:
-            continue
-        elif name in {"max_tokens", "max_completion_tokens"} and quirks.max_tokens:
-            members.append(b'"%b":%b' % (quirks.max_tokens.encode(), raw))
+        elif name == "stream_options":
+            if quirks.stream_usage and not ask:
+                members.append(b'"stream_options":%b' % raw)
+        elif name in _LIMITS and quirks.max_tokens:
+            if name == _limit(fields):
+                members.append(b'"%b":%b' % (quirks.max_tokens.encode(), raw))
         else:
-            members.append(_encode(name) + b":" + raw)
-    if request.stream and quirks.stream_usage and not request.wants_usage:
+            members.append(b"%b:%b" % (_encode(name), raw))
+    if ask:
         members.append(b'"stream_options":' + _with_usage(fields.get("stream_options")))
-    return b"{" + b",".join(members) + b"}"
+    return b"{%b}" % b",".join(members)
+
+
+def _limit(fields: dict[str, Raw]) -> str:
+    """The name of the limit that holds where a provider knows one only: the newer, where it says something."""
+    newer, older = _LIMITS
+    return newer if fields.get(newer, _NULL) != _NULL or older not in fields else older
 
 
 def _with_usage(raw: Raw | None) -> bytes:
