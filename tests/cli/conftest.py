@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from command_world import environment
 from freehold.cli.main import main
-from process_world import environment
 
 
 @dataclass

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from command_world import FREEHOLD, environment
 from freehold.cli.main import commands
-from process_world import FREEHOLD, environment
 
 RIGHT = """
 [simulated.sim]

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from process_world import shell, up
+from command_world import shell, up
 
 SETTINGS = """
 [simulated.weak]

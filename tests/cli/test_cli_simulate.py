@@ -12,10 +12,10 @@ import httpx
 import pytest
 from msgspec.structs import fields
 
+from command_world import FREEHOLD, environment, shell, up
 from freehold.cli.simulate import simulate
 from freehold.providers.simulated.simulation import Fault
 from freehold.settings.tables import SimulatedSettings
-from process_world import FREEHOLD, environment, shell, up
 
 
 @contextmanager

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from command_world import ALONE, FREEHOLD, environment, shell, up
 from freehold.providers.known import KNOWN
-from process_world import ALONE, FREEHOLD, environment, shell, up
 
 DATA = Path(__file__).parents[3] / "shared" / "data" / "catalog" / "providers.json"
 

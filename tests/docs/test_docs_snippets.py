@@ -9,11 +9,11 @@ import click
 import pytest
 from docs_world import PAGES, ROOT, Snippet, name, snippets
 
+from command_world import ALONE, shell, up
 from freehold.cli.main import commands
 from freehold.providers.known import KNOWN
 from freehold.settings.load import load
 from freehold.settings.resolve import resolve
-from process_world import ALONE, shell, up
 
 ADDRESS = "http://127.0.0.1:4000"
 LANGUAGES = {"bash", "python", "toml", "json", "mermaid", "text"}

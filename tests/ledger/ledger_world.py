@@ -9,7 +9,13 @@ from pathlib import Path
 from freehold.core.ids import uuid7
 from freehold.core.inference import Accepted, Inference
 from freehold.ledger.book import Recovery
+from freehold.ledger.entry import Act
 from freehold.ledger.journal import Journal
+from freehold.ledger.notary import Pace
+from freehold.ledger.reader import read
+
+NEVER = Pace(sync_seconds=60, checkpoint_seconds=1e9, checkpoint_leaves=1_000_000)
+"""No sync and no checkpoint by itself."""
 
 NODE = "node-1"
 BEGIN = 1_800_000_000_000_000_000
@@ -72,3 +78,16 @@ def until(happened: Callable[[], bool]) -> None:
     while not happened():
         assert time.monotonic() < limit, "It did not happen within ten seconds"
         time.sleep(0.001)
+
+
+def outcomes(home: Path) -> dict[str, str]:
+    return {e.id: e.outcome for _, e in read(home) if isinstance(e, Inference)}
+
+
+def acts(home: Path) -> list[tuple[str, str]]:
+    return [(e.verb, e.detail) for _, e in read(home) if isinstance(e, Act)]
+
+
+def signed(journal: Journal) -> int:
+    note = journal.home / "checkpoint"
+    return journal.verifier.open(note.read_bytes()).size if note.exists() else 0

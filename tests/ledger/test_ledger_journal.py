@@ -1,16 +1,28 @@
 """The journal: what was promised is there after whatever happened, and nothing is dropped in silence."""
 
 import os
-import resource
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from ledger_world import NODE, Ticks, accepted, answered, id_of, newest, opened, snapshot, until, write
+from ledger_world import (
+    NEVER,
+    NODE,
+    Ticks,
+    accepted,
+    acts,
+    answered,
+    id_of,
+    newest,
+    opened,
+    outcomes,
+    signed,
+    snapshot,
+    until,
+    write,
+)
 
 from freehold.core.errors import LedgerDamaged, SettingsWrong, StoreFailed
 from freehold.core.inference import Inference
@@ -20,32 +32,6 @@ from freehold.ledger.journal import Journal
 from freehold.ledger.notary import Pace
 from freehold.ledger.reader import read
 from freehold.ledger.verify import verify
-
-NEVER = Pace(sync_seconds=60, checkpoint_seconds=1e9, checkpoint_leaves=1_000_000)
-
-
-def outcomes(home: Path) -> dict[str, str]:
-    return {e.id: e.outcome for _, e in read(home) if isinstance(e, Inference)}
-
-
-def acts(home: Path) -> list[tuple[str, str]]:
-    return [(e.verb, e.detail) for _, e in read(home) if isinstance(e, Act)]
-
-
-def signed(journal: Journal) -> int:
-    note = journal.home / "checkpoint"
-    return journal.verifier.open(note.read_bytes()).size if note.exists() else 0
-
-
-@contextmanager
-def no_room_beyond(bytes: int) -> Iterator[None]:
-    """No file of this process may grow beyond a size: the kernel then writes a part, and after that nothing."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (bytes, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def test_what_is_written_is_read_back_in_order(tmp_path: Path) -> None:
@@ -283,82 +269,6 @@ def test_a_log_whose_key_or_checkpoints_are_gone_is_refused(tmp_path: Path) -> N
     (home / "key").unlink()
     with pytest.raises(LedgerDamaged, match=r"The key .* is missing"):
         Journal.open(tmp_path, node=NODE, clock=Ticks())
-
-
-def test_a_full_disk_refuses_what_does_not_fit_and_leaves_no_half_frame(tmp_path: Path) -> None:
-    with opened(tmp_path, pace=NEVER) as (journal, _):
-        write(journal, range(5))
-        end = journal.position.offset
-        for room in (0, 1, 50):
-            with no_room_beyond(end + room):
-                with pytest.raises(StoreFailed, match=r"cannot be written: .* Free some space and try again"):
-                    journal.accept(accepted(5))
-                with pytest.raises(StoreFailed, match="cannot be written"):
-                    journal.close(answered(5))
-            assert newest(journal.home).stat().st_size == journal.position.offset == end
-        write(journal, range(5, 8))
-    assert len(outcomes(journal.home)) == 8
-    assert verify(journal.home).ok
-
-
-def test_a_segment_that_cannot_be_begun_refuses_and_goes_on_later(tmp_path: Path) -> None:
-    with opened(tmp_path, pace=NEVER, segment_bytes=100) as (journal, _):
-        with no_room_beyond(10), pytest.raises(StoreFailed, match="cannot begin a segment"):
-            journal.accept(accepted(1))
-        write(journal, range(1, 4))
-    assert verify(journal.home).ok
-
-
-def test_half_a_frame_that_cannot_be_taken_back_ends_the_log_until_the_next_start(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(fd: int, length: int) -> None:
-        raise OSError(5, "Input/output error")
-
-    with opened(tmp_path, pace=NEVER) as (journal, _):
-        write(journal, range(5))
-        end = journal.position.offset
-        with no_room_beyond(end + 10), monkeypatch.context() as patch:
-            patch.setattr(os, "ftruncate", refuse)
-            with pytest.raises(StoreFailed, match=f"half a frame at offset {end} that could not be taken back"):
-                journal.accept(accepted(5))
-        with pytest.raises(StoreFailed, match=f"half a frame at offset {end}"):
-            journal.accept(accepted(6))
-    with opened(tmp_path) as (journal, recovery):
-        assert [(t.offset, t.bytes) for t in recovery.torn] == [(end, 10)]
-    assert verify(journal.home).ok
-
-
-def test_a_disk_that_fails_to_sync_ends_acceptance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(fd: int) -> None:
-        raise OSError(5, "Input/output error")
-
-    journal, _ = Journal.open(tmp_path, node=NODE, clock=Ticks(), pace=NEVER)
-    journal.accept(accepted(1))
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "fsync", refuse)
-        with pytest.raises(StoreFailed, match="could not be brought to disk"):
-            journal.settle()
-    with pytest.raises(StoreFailed, match="Check the disk, then start again"):
-        journal.accept(accepted(2))
-    journal.close(answered(1))
-    with pytest.raises(StoreFailed, match="could not be brought to disk"):
-        journal.stop()
-    assert outcomes(tmp_path / NODE) == {id_of(1): "answered"}
-
-
-def test_checkpoints_that_cannot_be_written_pause_acceptance_until_they_can(tmp_path: Path) -> None:
-    with opened(tmp_path, pace=NEVER) as (journal, _):
-        write(journal, range(5))
-        with no_room_beyond(10):
-            with pytest.raises(StoreFailed, match="cannot write its checkpoints"):
-                journal.settle()
-            with pytest.raises(StoreFailed, match="goes on by itself"):
-                journal.accept(accepted(6))
-        journal.settle()
-        assert journal.trouble is None
-        write(journal, range(6, 9))
-    assert verify(journal.home).ok
 
 
 def test_in_sync_mode_every_promise_is_on_disk_when_it_is_given(

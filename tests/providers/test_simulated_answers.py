@@ -1,55 +1,15 @@
-"""What the simulated provider answers: by rule, by known answers, by tools and schema, and when it fails."""
+"""What the simulated provider answers: by rule, by known answers, by schema, and when it fails."""
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
+from simulated_world import ADD, answer, chunks, provider, said
 from upstream_world import PATH, ask
 
 from freehold.core.errors import SettingsWrong
-from freehold.providers.simulated.script import Script
-from freehold.providers.simulated.simulation import Rule, Simulation, ToolUse
+from freehold.providers.simulated.simulation import Rule
 from freehold.providers.simulated.upstream import Simulated
-
-WEATHER = {
-    "type": "function",
-    "function": {
-        "name": "get_weather",
-        "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
-    },
-}
-ADD = {"type": "function", "function": {"name": "add", "parameters": {"type": "object"}}}
-
-
-def provider(**settings: Any) -> Simulated:
-    return Simulated(Simulation(name="sim", **settings), clock=lambda: 1_700_000_000_999_999_999)
-
-
-def answer(simulated: Simulated, body: bytes) -> dict[str, Any]:
-    """The whole answer to `body`."""
-    script = simulated.script(PATH, body)
-    assert dict(script.headers)["content-type"] == "application/json"
-    return json.loads(b"".join(script.pieces))
-
-
-def said(simulated: Simulated, text: str = "hello", **more: object) -> str:
-    return answer(simulated, ask(text, **more))["choices"][0]["message"]["content"]
-
-
-def called(simulated: Simulated, text: str, **more: object) -> list[tuple[str, Any]]:
-    choice = answer(simulated, ask(text, **more))["choices"][0]
-    calls = choice["message"].get("tool_calls", [])
-    assert choice["finish_reason"] == ("tool_calls" if calls else "stop")
-    return [(c["function"]["name"], json.loads(c["function"]["arguments"])) for c in calls]
-
-
-def chunks(script: Script) -> list[dict[str, Any]]:
-    """The decoded events of a stream that ends as it should."""
-    events = b"".join(script.pieces).split(b"\n\n")
-    assert events[-2:] == [b"data: [DONE]", b""]
-    return [json.loads(event.removeprefix(b"data: ")) for event in events[:-2]]
-
 
 # the shape of an answer
 
@@ -247,94 +207,6 @@ def test_known_answers_that_cannot_be_read_are_refused_with_their_line(tmp_path:
         provider(answers=str(path))
     with pytest.raises(SettingsWrong, match=r"none.jsonl cannot be read: No such file"):
         provider(answers=str(tmp_path / "none.jsonl"))
-
-
-# tools
-
-
-def test_a_rule_calls_the_tools_that_are_offered() -> None:
-    rule = Rule(
-        regex=r"weather in (\w+) and (\w+)",
-        reply="Sunny in both",
-        tool_calls=(
-            ToolUse(name="get_weather", arguments={"city": r"\1", "days": [1, r"\2"]}),
-            ToolUse(name="get_weather"),
-            ToolUse(name="not_offered"),
-        ),
-    )
-    simulated = provider(rules=(rule,))
-    text = "the weather in Rome and Oslo"
-
-    calls = [("get_weather", {"city": "Rome", "days": [1, "Oslo"]}), ("get_weather", {"city": "simulated"})]
-    assert called(simulated, text, tools=[WEATHER]) == calls
-    assert called(simulated, text, tools=[WEATHER], parallel_tool_calls=False) == calls[:1]
-    assert called(simulated, text, tools=[ADD]) == []
-    assert said(simulated, text, tools=[WEATHER], tool_choice="none") == "Sunny in both"
-    assert said(simulated, text) == "Sunny in both"
-
-
-def test_the_results_of_tools_are_answered_with_the_reply() -> None:
-    use = ToolUse(name="get_weather", arguments={"city": "Rome"})
-    turns = [
-        {"role": "user", "content": "weather?"},
-        {"role": "assistant", "tool_calls": [{"id": "1", "function": {"name": "get_weather", "arguments": "{}"}}]},
-        {"role": "tool", "tool_call_id": "1", "content": "18 degrees"},
-        {"role": "tool", "tool_call_id": "2", "content": "20 degrees"},
-    ]
-
-    with_reply = provider(rules=(Rule(contains="weather", reply="Mild", tool_calls=(use,)),))
-    assert said(with_reply, messages=turns, tools=[WEATHER]) == "Mild"
-    without = "simulated answer to: weather? (the tools said: 18 degrees; 20 degrees)"
-    assert said(provider(), messages=turns, tools=[WEATHER]) == without
-
-
-def test_a_prompt_that_names_tools_gets_them_called() -> None:
-    assert called(provider(), "use get_weather, then add", tools=[WEATHER, ADD]) == [
-        ("get_weather", {"city": "simulated"}),
-        ("add", {}),
-    ]
-    assert called(provider(), "get_weather_now, or addition", tools=[WEATHER, ADD]) == []
-
-
-@pytest.mark.parametrize(
-    ("choice", "calls"),
-    [
-        ("required", [("get_weather", {"city": "simulated"})]),
-        ({"type": "function", "function": {"name": "add"}}, [("add", {})]),
-        ("auto", []),
-        ("none", []),
-        ({"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": []}}, []),
-    ],
-)
-def test_a_caller_that_insists_gets_a_call(choice: object, calls: list[tuple[str, Any]]) -> None:
-    assert called(provider(), "hello", tools=[WEATHER, ADD], tool_choice=choice) == calls
-
-
-def test_a_stream_carries_tool_calls_in_pieces() -> None:
-    body = ask("get_weather and add", tools=[WEATHER, ADD])
-    whole = answer(provider(), body)["choices"][0]["message"]
-
-    told = chunks(provider().script(PATH, ask("get_weather and add", tools=[WEATHER, ADD], stream=True)))
-
-    calls: dict[int, dict[str, str]] = {}
-    for chunk in told:
-        for piece in chunk["choices"][0]["delta"].get("tool_calls", []):
-            call = calls.setdefault(piece["index"], {"name": "", "arguments": ""})
-            for key, text in piece["function"].items():
-                call[key] += text
-    assert list(calls.values()) == [call["function"] for call in whole["tool_calls"]]
-    assert whole["content"] is None
-    assert told[0]["choices"][0]["delta"] == {"role": "assistant", "content": None}
-    assert told[-1]["choices"][0]["finish_reason"] == "tool_calls"
-
-
-def test_tool_calls_longer_than_allowed_are_cut() -> None:
-    choice = answer(provider(), ask("get_weather and add", tools=[WEATHER, ADD], max_tokens=5))["choices"][0]
-
-    assert choice["finish_reason"] == "length"
-    assert [c["function"] for c in choice["message"]["tool_calls"]] == [
-        {"name": "get_weather", "arguments": '{"city":'}
-    ]
 
 
 # structured output

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -10,6 +11,9 @@ import anyio
 from freehold.core.errors import FreeholdError
 from freehold.core.ports import Headers, SendHeaders, Sending, Upstream
 from freehold.providers.connection import PoolLimits
+from freehold.providers.pool import Pool
+
+Pooled = Callable[..., Pool]
 
 LOOPS = [
     ("asyncio", {"use_uvloop": False}),
@@ -26,6 +30,13 @@ QUICK = PoolLimits(first_byte=0.05, idle=0.05)
 def ask(text: str = "hello", **more: object) -> bytes:
     """A request of one message."""
     return json.dumps({"model": "m", "messages": [{"role": "user", "content": text}], **more}).encode()
+
+
+def nobody() -> str:
+    """An address on which nobody listens."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{sock.getsockname()[1]}"
 
 
 class Heard:
