@@ -37,11 +37,12 @@ class RetryBudget:
 
     def __init__(self, ratio: float, floor: float = 10.0) -> None:
         self.ratio = ratio
-        self._floor = floor
+        self._most = max(floor, 100.0)
         self._tokens = floor
 
     def first(self) -> None:
-        self._tokens = min(self._tokens + self.ratio, max(self._floor, 100.0))
+        if self._tokens < self._most:
+            self._tokens += self.ratio
 
     def take(self) -> bool:
         if self._tokens < 1:
@@ -151,7 +152,6 @@ class Relay:
         "_chain",
         "_committed",
         "_held",
-        "_loop",
         "_paused",
         "_plan",
         "_random",
@@ -186,7 +186,6 @@ class Relay:
         self._chain = chain
         self._budget = budget
         self._random = random
-        self._loop = asyncio.get_running_loop()
         self._turn = 0  # index into the plan
         self._tries = 0
         self._attempt: _Attempt | None = None
@@ -258,7 +257,7 @@ class Relay:
         if wait > retry.max_backoff or not self._budget.take():
             return False
         self._turn = here if not isinstance(error, Throttled) else 0
-        self._after = self._loop.call_later(wait, self._again)
+        self._after = asyncio.get_running_loop().call_later(wait, self._again)
         return True
 
     def _again(self) -> None:
@@ -363,4 +362,5 @@ class Relay:
     def _end(self, outcome: Outcome) -> None:
         if not self.ended:
             self.ended = True
+            self._attempt = None  # each knows the other: undone here, so that nothing of it waits for the collector
             self._chain.end(outcome)

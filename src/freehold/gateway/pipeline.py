@@ -8,7 +8,7 @@ Only a budget whose lease is used up waits for the store.
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import msgspec
 
@@ -52,6 +52,18 @@ UNBOUNDED_OUTPUT = 16_384
 
 REMEMBERED = 4096
 
+ROUNDED = 64
+"""Bytes up to which a prompt is rounded up where an upper bound is wanted, so that few bounds have to be computed."""
+
+
+class Planned(NamedTuple):
+    """A decision, as the record holds it, its deployments, and the money to reserve: by rounded bytes and choices."""
+
+    decision: Decision
+    encoded: msgspec.Raw
+    deployments: tuple[Deployment, ...]
+    bounds: dict[tuple[int, int], int]
+
 
 class End(Stage, Protocol):
     """The end of the chain: hands events to a caller. `begin` comes once, before anything else."""
@@ -93,7 +105,7 @@ class Pipeline:
         self._random = random
         self.kept = kept
         self._retries = RetryBudget(world.retry.ratio)
-        self._plans: dict[object, tuple[Decision, msgspec.Raw, tuple[Deployment, ...]]] = {}
+        self._plans: dict[object, Planned] = {}
         self._plans_of: object = None
         self._encoder = msgspec.json.Encoder()
         self._waiting: set[asyncio.Task[None]] = set()
@@ -122,8 +134,8 @@ class Pipeline:
                 self._track(exchange, request, recorder)
             self._admit(exchange, request)
             request = exchange.request
-            deployments = self._plan(exchange, request, resolved)
-            reserved = self._reserve(exchange, request, deployments)
+            planned = self._plan(exchange, request, resolved)
+            reserved = self._reserve(exchange, request, planned)
             if reserved:
                 self._promise(exchange)
         except FreeholdError as error:
@@ -134,7 +146,7 @@ class Pipeline:
             return None
         relay = Relay(
             exchange,
-            deployments,
+            planned.deployments,
             recorder,
             request=request,
             health=self.health,
@@ -145,12 +157,8 @@ class Pipeline:
         if reserved:
             relay.start()
         else:
-            self._later(self._refill(exchange, request, deployments, recorder, relay))
+            self._later(self._refill(exchange, request, planned, recorder, relay))
         return None if relay.ended else relay
-
-    def now(self) -> int:
-        """The pipeline's clock: UTC nanoseconds."""
-        return self._clock()
 
     # who asks
 
@@ -204,7 +212,7 @@ class Pipeline:
 
     # where should it go
 
-    def _plan(self, exchange: Exchange, request: Request, resolved: Resolved) -> tuple[Deployment, ...]:
+    def _plan(self, exchange: Exchange, request: Request, resolved: Resolved) -> Planned:
         """The deployments to try, in order; the decision is kept for the record. Same inputs are computed once."""
         now = exchange.at
         health = self.health.view(now)
@@ -246,33 +254,34 @@ class Pipeline:
                 cohort=None if rule.rollout is None else cohort(rule.rollout.salt, exchange.episode or ""),
             )
             decision = plan(inputs, rule, resolved.candidates)
-            known = (decision, msgspec.Raw(self._encoder.encode(decision)), tuple(ids[i] for i in decision.order))
+            encoded, deployments = self._encoder.encode(decision), tuple(ids[i] for i in decision.order)
+            known = Planned(decision, msgspec.Raw(encoded), deployments, {})
             if not drawn:
                 if len(self._plans) >= REMEMBERED:
                     self._plans.clear()
                 self._plans[memo] = known
-        exchange.decision, exchange.decision_json, deployments = known
-        if not deployments:
-            raise no_deployment(exchange.decision)
-        return deployments
+        exchange.decision, exchange.decision_json = known.decision, known.encoded
+        if not known.deployments:
+            raise no_deployment(known.decision)
+        return known
 
     # what may it cost
 
-    def _reserve(self, exchange: Exchange, request: Request, deployments: Sequence[Deployment]) -> bool:
+    def _reserve(self, exchange: Exchange, request: Request, planned: Planned) -> bool:
         """Reserve the dearest candidate's price. False: the lease must be refilled first."""
         key = exchange.key
         if key is None or key.budget is None:
             return True
-        exchange.reservation = self._budgets.reserve(key, dearest(exchange, request, deployments), exchange.at)
+        exchange.reservation = self._budgets.reserve(key, dearest(exchange, request, planned), exchange.at)
         return exchange.reservation is not None
 
     async def _refill(
-        self, exchange: Exchange, request: Request, deployments: Sequence[Deployment], end: Recorder, relay: Relay
+        self, exchange: Exchange, request: Request, planned: Planned, end: Recorder, relay: Relay
     ) -> None:
         """Draw a lease from the store without holding up anybody else, then begin."""
         key = exchange.key
         assert key is not None
-        amount = dearest(exchange, request, deployments)
+        amount = dearest(exchange, request, planned)
         try:
             while exchange.reservation is None:
                 await asyncio.to_thread(self._budgets.refill, key, amount, exchange.at)
@@ -331,17 +340,20 @@ def foreign_page(headers: Mapping[bytes, bytes]) -> str | None:
     return None
 
 
-def dearest(exchange: Exchange, request: Request, deployments: Sequence[Deployment]) -> int:
+def dearest(exchange: Exchange, request: Request, planned: Planned) -> int:
     """Nano-dollars that this request can cost at most, at the dearest of its deployments.
 
     An upper bound, not an estimate: a byte of the body is at most one token of the prompt.
     """
-    most = 0
-    prompt = len(exchange.ask.body)
-    for d in deployments:
-        if d.price is not None:
-            output = request.max_output_tokens or d.max_output_tokens or UNBOUNDED_OUTPUT
-            most = max(most, cost(Usage(input_tokens=prompt, output_tokens=output * request.choices), d.price))
+    prompt = -(-len(exchange.ask.body) // ROUNDED) * ROUNDED
+    most = planned.bounds.get((prompt, request.choices))
+    if most is None:
+        most = 0
+        for d in planned.deployments:
+            if d.price is not None:
+                output = request.max_output_tokens or d.max_output_tokens or UNBOUNDED_OUTPUT
+                most = max(most, cost(Usage(input_tokens=prompt, output_tokens=output * request.choices), d.price))
+        planned.bounds[prompt, request.choices] = most
     return most
 
 

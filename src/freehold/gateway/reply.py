@@ -28,12 +28,13 @@ REASONS = {
     503: b"Service Unavailable",
     504: b"Gateway Timeout",
 }
+_LINES = {status: b"HTTP/1.1 %d %b\r\n" % (status, reason) for status, reason in REASONS.items()}
 LAST_CHUNK = b"0\r\n\r\n"
 _safe: dict[str, bytes] = {}
 
 
 def status_line(status: int) -> bytes:
-    return b"HTTP/1.1 %d %b\r\n" % (status, REASONS.get(status, b"Status"))
+    return _LINES.get(status) or b"HTTP/1.1 %d Status\r\n" % status
 
 
 def safe(value: str) -> bytes:
@@ -140,27 +141,23 @@ class HttpReply:
         """The head without length and blank line."""
         id_ = exchange.id.encode()
         upstream = exchange.head.get("x-request-id")
-        lines = [
-            status_line(status)[:-2],
-            b"content-type: " + kind,
-            b"x-request-id: " + (id_ if upstream is None else safe(upstream)),
-            b"x-freehold-inference: " + id_,
-            b"x-freehold-cache: none",
-        ]
+        head = b"%bcontent-type: %b\r\nx-request-id: %b\r\nx-freehold-inference: %b\r\nx-freehold-cache: none\r\n" % (
+            status_line(status),
+            kind,
+            id_ if upstream is None else safe(upstream),
+            id_,
+        )
         if exchange.route:
-            lines.append(b"x-freehold-route: " + safe(exchange.route))
+            head += b"x-freehold-route: %b\r\n" % safe(exchange.route)
         if exchange.answered_by is not None:
-            lines.append(b"x-freehold-deployment: " + safe(exchange.answered_by.id))
+            head += b"x-freehold-deployment: %b\r\n" % safe(exchange.answered_by.id)
         if exchange.cost is not None:
-            lines.append(b"x-freehold-cost: %d" % exchange.cost)
+            head += b"x-freehold-cost: %d\r\n" % exchange.cost
         if exchange.warnings:
-            lines.append(b"x-freehold-warnings: " + safe(", ".join(exchange.warnings)))
+            head += b"x-freehold-warnings: %b\r\n" % safe(", ".join(exchange.warnings))
         if exchange.limit_headers:
-            lines.extend(f"{name}: {value}".encode() for name, value in exchange.limit_headers)
-        if not keep:
-            lines.append(b"connection: close")
-        lines.append(b"")
-        return b"\r\n".join(lines)
+            head += "".join([f"{name}: {value}\r\n" for name, value in exchange.limit_headers]).encode()
+        return head if keep else head + b"connection: close\r\n"
 
 
 def error_headers(error: FreeholdError, *, exhausted: bool) -> bytes:

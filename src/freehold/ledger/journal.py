@@ -12,18 +12,17 @@ from collections import deque
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Literal
-from zlib import crc32
 
 from freehold.core.errors import InUse, LedgerDamaged, SettingsWrong, StoreFailed
 from freehold.core.inference import Accepted, Inference
 from freehold.core.ports import Clock
 from freehold.ledger.book import Recovery, Written
 from freehold.ledger.checkpoint import signer_at
-from freehold.ledger.entry import OPENED, Act, encode
+from freehold.ledger.entry import ACCEPTED, ACT, OPENED, RECORD, Act, Kind, encode
 from freehold.ledger.merkle import leaf_hash
 from freehold.ledger.notary import Notary, Pace
 from freehold.ledger.recovery import recover
-from freehold.ledger.segment import HEADER_BYTES, PREFIX, Header, Position, numbers, path_of
+from freehold.ledger.segment import HEADER_BYTES, Header, Position, frame, numbers, path_of
 from freehold.ledger.tiles import Rows
 
 SEGMENT_BYTES = 64 << 20
@@ -118,7 +117,7 @@ class Journal:
         notary = self._notary
         if notary.trouble is not None:
             raise StoreFailed(notary.trouble)
-        self._write(b"\x01", encode(accepted))
+        self._write(ACCEPTED, encode(accepted))
         notary.tell(Written(self._number, self._end, accepted))
         if self._sync:
             self._sync_now()
@@ -126,7 +125,7 @@ class Journal:
     def close(self, inference: Inference) -> None:
         """Keep the promise. A refusal, which nothing accepted, may be recorded without one."""
         payload = encode(inference)
-        self._write(b"\x02", payload)
+        self._write(RECORD, payload)
         self._leaves += 1
         self._notary.tell(Written(self._number, self._end, None, leaf_hash(payload), inference.id))
         if self._sync:
@@ -135,7 +134,7 @@ class Journal:
     def act(self, act: Act) -> None:
         """Record something done to the gateway."""
         payload = encode(act)
-        self._write(b"\x03", payload)
+        self._write(ACT, payload)
         self._leaves += 1
         self._notary.tell(Written(self._number, self._end, None, leaf_hash(payload)))
         if self._sync:
@@ -149,16 +148,15 @@ class Journal:
         """Settle, and let go of the log. Stopping again does nothing."""
         self._undo.close()
 
-    def _write(self, kind: bytes, payload: bytes) -> None:
+    def _write(self, kind: Kind, payload: bytes) -> None:
         if self._end >= self._limit:
             self._rotate()
-        body = kind + payload
-        frame = PREFIX.pack(len(payload), crc32(body)) + body
+        framed = frame(kind, payload)
         try:
-            done = os.write(self._fd, frame)
+            done = os.write(self._fd, framed)
         except OSError as error:
             raise self._mended(error.strerror or str(error)) from error
-        if done != len(frame):
+        if done != len(framed):
             raise self._mended("the disk is full")
         self._end += done
 

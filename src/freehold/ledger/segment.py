@@ -26,10 +26,12 @@ _HEADER = Layout("<8sHIQQ")
 _CRC = Layout("<I")
 HEADER_BYTES = _HEADER.size + _CRC.size
 PREFIX = Layout("<II")
-FRAME_BYTES = PREFIX.size + 1
+_FRAME = Layout("<IIB")
+FRAME_BYTES = _FRAME.size
 _CHUNK = 1 << 20
 _KINDS = re.compile(rb"[\x01-\x04]")
 _NAME = re.compile(r"[0-9]{8}\.log")
+_SEEDS = tuple(crc32(bytes((kind,))) for kind in range(5))  # the CRC of what precedes the payload
 
 
 class Position(Struct, frozen=True, order=True):
@@ -103,8 +105,7 @@ def header_at(path: Path) -> Header:
 
 def frame(kind: int, payload: bytes) -> bytes:
     """The bytes of a frame."""
-    body = bytes((kind,)) + payload
-    return PREFIX.pack(len(payload), crc32(body)) + body
+    return _FRAME.pack(len(payload), crc32(payload, _SEEDS[kind]), kind) + payload
 
 
 def frames(fd: int, offset: int) -> Iterator[Frame]:

@@ -210,7 +210,7 @@ class Connection(asyncio.Protocol):
         self._head_size += len(name) + len(value)
         if self._head_size > self._owner.limits.max_head:
             raise _oversized(self._owner)
-        key = name.decode("latin-1").lower()
+        key = _NAMES.get(name) or _named(name)
         text = value.decode("latin-1")
         self._headers[key] = text
         if not self._in_body and (
@@ -240,6 +240,17 @@ class Connection(asyncio.Protocol):
         if self._in_body:
             self._complete = True
             self._reusable = self._reusable and self._parser.should_keep_alive()
+
+
+_NAMES: dict[bytes, str] = {}
+"""Header names as they came -> as we hand them on; a provider always sends the same few."""
+
+
+def _named(name: bytes) -> str:
+    if len(_NAMES) >= 1024:
+        _NAMES.clear()
+    _NAMES[name] = text = name.decode("latin-1").lower()
+    return text
 
 
 def _oversized(owner: Owner) -> Broken:
