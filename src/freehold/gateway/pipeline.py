@@ -7,7 +7,7 @@ Only a budget whose lease is used up waits for the store.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping
 from typing import NamedTuple, Protocol
 
 import msgspec
