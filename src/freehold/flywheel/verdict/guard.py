@@ -22,6 +22,9 @@ from freehold.flywheel.verdict.betting import BETS, BOLDEST, Floats
 TIMID = 0.04
 """The smallest fraction: about twice the smallest effect, in points, that is found fast."""
 
+LONGEST = 256
+"""Requests of one arm that a block holds, the newest: old ones tell of another hour."""
+
 Kind = Literal["harm", "ratio"]
 
 
@@ -86,12 +89,12 @@ class Watch(Struct, kw_only=True):
 
     def see_control(self, amount: float) -> bool:
         """A request that the incumbent answered. True: alarm."""
-        self.control.append(_amount(self.guard, amount))
+        self.control = [*self.control[1 - LONGEST :], _amount(self.guard, amount)]
         return self._close()
 
     def see_candidate(self, amount: float) -> bool:
         """A request that the candidate answered. True: alarm."""
-        self.candidate.append(_amount(self.guard, amount))
+        self.candidate = [*self.candidate[1 - LONGEST :], _amount(self.guard, amount)]
         return self._close()
 
     def see_both(self, control: float, candidate: float) -> bool:
@@ -106,12 +109,14 @@ class Watch(Struct, kw_only=True):
         return self._block(control, candidate)
 
     def _block(self, control: list[float], candidate: list[float]) -> bool:
+        if self.alarm is not None:
+            return True
         sums = np.array(self.sums) if self.sums else self.guard.start()
         difference = np.float64(difference_of(self.guard, np.array(control), np.array(candidate)))
         sums = step(sums, np.asarray(difference), self.guard.allowed)
         self.sums = sums.tolist()
         self.blocks += 1
-        if self.alarm is None and sums.mean() >= self.guard.limit:
+        if sums.mean() >= self.guard.limit:
             self.alarm = self.blocks
         return self.alarm is not None
 
@@ -127,12 +132,19 @@ def difference_of(guard: Guard, control: Floats, candidate: Floats) -> float:
     return float(np.sign(candidate[:, None] - guard.tolerated * control[None, :]).mean())
 
 
-def run_length(*, requests_a_day: float, share: float, days: float = 30.0, guards: int = 1) -> int:
-    """Blocks in so many days of a canary, for all its guards: with it as run length there is, on average, at most one
-    false alarm of any of them in that time. `share` of requests goes to the candidate, above 0 and below 1."""
+def blocks_a_request(share: float) -> float:
+    """Blocks that end with each request, on average, where `share` of the requests goes to the candidate.
+
+    A block lasts until both arms were seen. At a share of 0 or 1 there is nothing to compare with: ValueError.
+    """
     if not 0 < share < 1:
         raise ValueError(f"The candidate's share is {share}: between 0 and 1, or there is nothing to compare with")
-    return max(math.ceil(days * requests_a_day * min(share, 1 - share) * guards), 1)
+    return 1 / (1 / share + 1 / (1 - share) - 1)
+
+
+def run_length(*, requests_a_day: float, share: float, days: float = 30.0, guards: int = 1) -> int:
+    """The run length with which `guards` guards together raise at most one false alarm in so many days, on average."""
+    return max(math.ceil(days * requests_a_day * blocks_a_request(share) * guards), 1)
 
 
 def _amount(guard: Guard, amount: float) -> float:

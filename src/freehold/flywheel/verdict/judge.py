@@ -8,15 +8,15 @@ e-values"): each gold pair yields
 
 with `d` the true difference, `f` what the judge said of this pair, and `g` the mean of what it said of the next few
 pairs that nobody but the judge scored. f and g have the same mean, so x has the mean of d whatever the judge's bias;
-where the judge is good x varies less than d, so fewer gold pairs are needed. `weight` is learned from earlier gold pairs
-only. A bet needs a gold pair: without gold nothing can be decided, however many pairs the judge scores.
+where the judge is good x varies less than d, so fewer gold pairs are needed. `weight` is learned from earlier gold
+pairs only. A bet needs a gold pair: without gold nothing can be decided, however many pairs the judge scores.
 """
 
 import numpy as np
 from msgspec import Struct, field
 
 from freehold.flywheel.verdict.betting import Floats, Outcomes, bets
-from freehold.flywheel.verdict.verdict import Test, Verdict, decide
+from freehold.flywheel.verdict.verdict import Design, Verdict, decide
 
 REACH = 2.0
 """How far from 0 a rectified difference usually may lie: between 1 (a useless judge) and 3 (a perfect one)."""
@@ -58,17 +58,19 @@ class Judged(Struct, kw_only=True):
         self.gold.append(Gold(*gold, mean, len(taken)))
 
 
-def verdict_of_judged(test: Test, judged: Judged) -> Verdict:
+def verdict_of_judged(design: Design, judged: Judged) -> Verdict:
     """The verdict on judged pairs; it counts gold pairs. Strata are not taken here: draw pairs as the traffic comes."""
-    if test.strata:
-        raise ValueError("Judged pairs are not stratified: draw them as the traffic comes, with no strata in the test")
+    if design.strata:
+        raise ValueError(
+            "Judged pairs are not stratified: draw them as the traffic comes, with no strata in the design"
+        )
     seen = rectified_outcomes(judged)
     gold = len(judged.gold)
     said = len(judged.waiting) + sum(g.judged for g in judged.gold)
     what = f"{gold} gold pairs beside {said} that only a judge scored" + (
         "" if gold else ", and a judge decides nothing"
     )
-    return decide(test, seen, bets(test.margin, REACH), what)
+    return decide(design, seen, bets(design.margin, REACH), what)
 
 
 def rectified_outcomes(judged: Judged) -> Outcomes:
@@ -96,8 +98,8 @@ def rectified(truth: Floats, judge: Floats, mean: Floats, judged: Floats) -> tup
 
 
 def _sums_before(x: Floats) -> Floats:
-    """Sums of all that came before each, along the last axis."""
-    return np.cumsum(x, axis=-1) - x
+    """Sums of all that came before each, along the last axis. Not `cumsum - x`: its rounding would depend on x."""
+    return np.concatenate([np.zeros_like(x[..., :1]), np.cumsum(x[..., :-1], axis=-1)], axis=-1)
 
 
 def folded(b_wins_second: float, b_wins_first: float) -> float:

@@ -15,8 +15,8 @@ from freehold.flywheel.verdict.forecast import Forecast, forecast
 from freehold.flywheel.verdict.pairs import Pairs, Strata, outcomes, reach
 
 
-class Test(Struct, frozen=True, kw_only=True):
-    """What is asked. Set it before the first pair.
+class Design(Struct, frozen=True, kw_only=True):
+    """What the test is to show. Set it before the first pair.
 
     `margin`: how much worse B's mean score may be, in [0, 1); 0 asks whether B is better. `alpha`: how often a wrong
     approval is accepted, and a wrong rejection. `strata`: the slices that pairs are drawn from, if they are.
@@ -71,39 +71,37 @@ class NotEnough(Struct, frozen=True, kw_only=True, tag="not_enough_data"):
 Verdict = Approve | Reject | NotEnough
 
 
-def verdict(test: Test, pairs: Pairs) -> Verdict:
+def verdict(design: Design, pairs: Pairs) -> Verdict:
     """The verdict on pairs whose scores are the truth: labels, checks, people. For a judge's scores see `judge`."""
-    fractions = bets(test.margin, reach(test.strata))
-    return decide(test, outcomes(pairs, test.strata), fractions, f"{pairs.total()} pairs")
+    fractions = bets(design.margin, reach(design.strata))
+    return decide(design, outcomes(pairs, design.strata), fractions, f"{pairs.total()} pairs")
 
 
-def slices(test: Test, pairs: Pairs) -> dict[str, Evidence]:
+def slices(design: Design, pairs: Pairs) -> dict[str, Evidence]:
     """What each stratum says alone. Each bound holds with confidence 1 - alpha for itself, not all of them at once."""
     alone = {name: outcomes(pairs.stratum(name), {}) for name in sorted(pairs.counts)}
-    return {name: evidence(test, seen, bets(test.margin)) for name, seen in alone.items()}
+    return {name: evidence(design, seen, bets(design.margin)) for name, seen in alone.items()}
 
 
-def evidence(test: Test, seen: Outcomes, fractions: Floats) -> Evidence:
-    low, high = interval(seen, test.alpha, fractions)
+def evidence(design: Design, seen: Outcomes, fractions: Floats) -> Evidence:
+    low, high = interval(seen, design.alpha, fractions)
     return Evidence(
         pairs=int(seen.times.sum()),
         difference=seen.mean(),
         low=low,
         high=high,
-        log_e_sound=log_e(seen, -test.margin, fractions),
-        log_e_worse=log_e(seen.mirrored(), test.margin, fractions),
+        log_e_sound=log_e(seen, -design.margin, fractions),
+        log_e_worse=log_e(seen.mirrored(), design.margin, fractions),
     )
 
 
-def decide(test: Test, seen: Outcomes, fractions: Floats, what: str) -> Verdict:
+def decide(design: Design, seen: Outcomes, fractions: Floats, what: str) -> Verdict:
     """The verdict on outcomes whose mean, given the past, is the difference. `what` was seen, in words."""
-    found = evidence(test, seen, fractions)
-    threshold = -math.log(test.alpha)
+    found = evidence(design, seen, fractions)
+    threshold = -math.log(design.alpha)
     if found.log_e_sound >= threshold:
         return Approve(evidence=found)
     if found.log_e_worse >= threshold:
         return Reject(evidence=found)
-    why = (
-        f"{what}: the difference may lie from {found.low:+.3f} to {found.high:+.3f}, the margin at {-test.margin:+.3f}"
-    )
-    return NotEnough(evidence=found, why=why, more=forecast(seen, test.margin, test.alpha, fractions))
+    why = f"{what}: the difference may lie from {found.low:+.3f} to {found.high:+.3f}, the margin at {-design.margin:+.3f}"
+    return NotEnough(evidence=found, why=why, more=forecast(seen, design.margin, design.alpha, fractions))
