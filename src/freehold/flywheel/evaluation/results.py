@@ -89,15 +89,7 @@ def results(
     lines = tuple(_line(d, examples, replies[d], scored[d], scorers) for d in replies)
     incumbent, *others = replies
     comparisons = tuple(
-        Comparison(
-            incumbent=incumbent,
-            candidate=d,
-            verdict=verdict(
-                Design(margin=margin, alpha=alpha), pairs(scored[incumbent][first], scored[d][first], examples)
-            ),
-            cost=_ratio(_amounts(replies[incumbent], replies[d], "cost")).totals(alpha),
-            latency=_ratio(_amounts(replies[incumbent], replies[d], "latency")).typical(alpha),
-        )
+        compared(examples, (incumbent, replies[incumbent]), (d, replies[d]), scorers[0], margin=margin, alpha=alpha)
         for d in others
     )
     differing = [i for i in range(len(examples)) if len({scored[d][first][i] for d in replies}) > 1]
@@ -109,6 +101,26 @@ def results(
             (examples[i].text, examples[i].target, tuple(replies[d][i].text for d in replies))
             for i in differing[:shown]
         ),
+    )
+
+
+def compared(
+    examples: Sequence[Example],
+    a: tuple[str, Sequence[Reply]],
+    b: tuple[str, Sequence[Reply]],
+    scorer: Scorer,
+    *,
+    margin: float,
+    alpha: float,
+) -> Comparison:
+    """Two deployments, by name and replies, on the same examples."""
+    scores = (_scores(examples, a[1], scorer), _scores(examples, b[1], scorer))
+    return Comparison(
+        incumbent=a[0],
+        candidate=b[0],
+        verdict=verdict(Design(margin=margin, alpha=alpha), pairs(*scores, examples)),
+        cost=_ratio(_amounts(a[1], b[1], "cost")).totals(alpha),
+        latency=_ratio(_amounts(a[1], b[1], "latency")).typical(alpha),
     )
 
 
