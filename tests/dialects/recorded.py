@@ -11,7 +11,9 @@ from freehold.dialects.quirks import Quirks
 from freehold.providers.known import KNOWN
 
 WIRE = Path(__file__).parents[3] / "shared" / "data" / "wire"
-needs_recordings = pytest.mark.skipif(not WIRE.exists(), reason="the recorded exchanges of the shared data are not here")
+needs_recordings = pytest.mark.skipif(
+    not WIRE.exists(), reason="the recorded exchanges of the shared data are not here"
+)
 
 Row = dict[str, Any]
 

@@ -30,6 +30,8 @@ class Frames:
     def feed(self, piece: bytes) -> list[Frame]:
         """The frames that are whole now; Broken where one exceeds the limit."""
         rest = self._rest
+        if len(rest) > self._limit:
+            raise Broken(f"The provider sent an event larger than {self._limit} bytes")
         if self._first:
             piece = self._begin(piece)
         # The ordinary case: line feeds only, each event one `data: ` line, the piece ends with an event.
@@ -41,8 +43,6 @@ class Frames:
             seen = len(rest)
             rest += piece
             frames = self._careful(max(seen - _LONGEST_BLANK, 0))
-        if len(rest) > self._limit:
-            raise Broken(f"The provider sent an event larger than {self._limit} bytes")
         return frames
 
     def _begin(self, piece: bytes) -> bytes:
