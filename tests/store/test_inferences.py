@@ -7,6 +7,7 @@ from multiprocessing import get_context
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import select
 
 from freehold.core.decision import Decision, Inputs
@@ -265,3 +266,11 @@ def test_processes_that_project_at_once_neither_skip_nor_repeat(url: str) -> Non
     assert [i.id for i in SqlInferences(database).latest(1_000)] == [f"{n:03}" for n in range(500, 0, -1)]
     assert SqlInferences(database).position("node") == "500"
     database.close()
+
+
+def test_many_inferences_are_read_at_once(store: SqlInferences) -> None:
+    records = [replace(ANSWERED, id=f"i{n}") for n in range(1_200)]
+    store.project("main", "", entries(*records))
+
+    assert store.many([f"i{n}" for n in range(1_200)] + ["absent"]) == {r.id: r for r in records}
+    assert store.many([]) == {}

@@ -22,6 +22,10 @@ Entry = tuple[str, bytes | Inference | None]
 LARGEST = 2**53  # a column holds no more, whatever a provider claims, so that sums stay in 64 bits; the record does
 
 
+BATCH = 500
+"""Ids in one statement: a database has a limit."""
+
+
 class Total(Struct, frozen=True, kw_only=True):
     """What one deployment or route did. `cost` in nano-dollars, without the `unpriced`; latencies in nanoseconds,
     nearest rank, over what was answered (None: nothing was)."""
@@ -90,6 +94,15 @@ class SqlInferences:
         with self._database.read() as connection:
             record = connection.scalar(select(inferences.c.record).where(inferences.c.id == id))
         return None if record is None else _decode(record)
+
+    def many(self, ids: Sequence[str]) -> dict[str, Inference]:
+        """Those of these ids that are there."""
+        found: dict[str, Inference] = {}
+        with self._database.read() as connection:
+            for start in range(0, len(ids), BATCH):
+                chosen = select(inferences.c.record).where(inferences.c.id.in_(ids[start : start + BATCH]))
+                found.update((one.id, one) for one in map(_decode, connection.scalars(chosen)))
+        return found
 
     def latest(self, limit: int) -> Iterator[Inference]:
         """The newest first."""

@@ -1,6 +1,6 @@
 """Attacks on a model in a text: a first heuristic, of phrases that give an attempt to take over instructions away.
 
-It knows what attackers write most, in a few languages, and understands nothing. The gate takes any function of its shape.
+It knows what attackers write most, in a few languages, and understands nothing. The gate takes any such function.
 """
 
 import re
