@@ -1,0 +1,71 @@
+"""From scores on rows that a model has not seen to chances that hold, and to the threshold from which it answers."""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+NEVER = 2.0
+"""A threshold that no chance reaches."""
+
+FIRST = 0.1
+STEP = 0.005
+"""Shares answered at which the risk is looked at: from the first on, in steps."""
+
+
+def line(log_chance: Floats, right: Bools) -> tuple[float, float]:
+    """Slope and offset of log odds that make chances of being right calibrated (Platt 1999, with his priors), by
+    Newton's method."""
+    chance = np.clip(np.exp(log_chance), 1e-9, 1 - 1e-9)
+    x = np.stack([np.log(chance / (1 - chance)), np.ones(len(chance))], 1)
+    good, bad = int(right.sum()), int((~right).sum())
+    aim = np.where(right, (good + 1) / (good + 2), 1 / (bad + 2))
+    w = np.array([1.0, 0.0])
+    for _ in range(50):
+        p = 1 / (1 + np.exp(-np.clip(x @ w, -30, 30)))
+        hessian = (x * (p * (1 - p))[:, None]).T @ x + 1e-3 * np.eye(2)
+        move = np.linalg.solve(hessian, x.T @ (p - aim) + 1e-3 * (w - np.array([1.0, 0.0])))
+        w = w - move
+        if float(np.abs(move).max()) < 1e-8:
+            break
+    return max(float(w[0]), 1e-3), float(w[1])
+
+
+def threshold(chances: Floats, right: Bools, target: float) -> float:
+    """The lowest chance from which answers are right at least `target` of the time, by conformal risk control.
+
+    The loss of a row at a threshold is (wrong - (1 - target)) where it is answered and 0 where not; its expectation is
+    at most 0 exactly where answers are right `target` of the time. With n rows a threshold passes where the sum of
+    losses plus the largest loss that one more row could have is at most 0 (Angelopoulos et al. 2022, theorem 1). The
+    loss is not monotone, so the thresholds are walked from the strict end and the walk ends before the first that
+    fails after one has passed (their section 2.2): the promise is in expectation, up to an error that vanishes with n.
+    """
+    order = np.argsort(-chances, kind="stable")
+    ranked = chances[order]
+    risk = np.cumsum(~right[order] - (1 - target)) + target
+    count, best = len(ranked), NEVER
+    for share in np.arange(FIRST, 1 + STEP / 2, STEP):
+        last = min(max(math.ceil(share * count), 1), count) - 1
+        while last + 1 < count and ranked[last + 1] == ranked[last]:
+            last += 1
+        if risk[last] <= 0:
+            best = float(ranked[last])
+        elif best != NEVER:
+            break
+    return best
+
+
+def kept(scores: Floats, share: float) -> float:
+    """The score that a new row like these reaches with a chance of at least `share` (split conformal: the rank is
+    that of n + 1 rows)."""
+    rank = math.floor((1 - share) * (len(scores) + 1))
+    return float(np.sort(scores)[rank - 1]) if rank >= 1 else -math.inf
+
+
+def log_loss(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
+    """Mean of the negative log chance of the right class."""
+    top = logits.max(1)
+    return float(np.mean(top + np.log(np.exp(logits - top[:, None]).sum(1)) - logits[np.arange(len(labels)), labels]))
