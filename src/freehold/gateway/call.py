@@ -7,6 +7,8 @@ content is held back. After that the stream is cut, never silently continued els
 import asyncio
 from collections.abc import Callable
 
+from msgspec import Struct
+
 from freehold.core.deployment import Deployment
 from freehold.core.errors import (
     Broken,
@@ -22,6 +24,7 @@ from freehold.core.events import Event, Outcome, Stage
 from freehold.core.inference import Call
 from freehold.core.ports import Clock, Headers, Sending
 from freehold.core.request import Request
+from freehold.dialects.dialect import StreamDecoder
 from freehold.gateway.exchange import Exchange
 from freehold.gateway.world import Account
 from freehold.routing.health import HealthBoard
@@ -51,25 +54,31 @@ class RetryBudget:
         return True
 
 
-class _Attempt:
+class Switchboard(Struct, frozen=True, kw_only=True):
+    """What every relay calls with. `random` gives [0, 1) for the jitter."""
+
+    health: HealthBoard
+    budget: RetryBudget
+    clock: Clock
+    random: Callable[[], float]
+
+
+class _Attempt(Struct, eq=False):
     """One call at one deployment: the sink of an upstream. Once it is over it hears nothing more."""
 
-    __slots__ = ("_body", "_decoder", "_size", "account", "deployment", "first", "over", "relay", "start", "status")
-
-    def __init__(self, relay: "Relay", deployment: Deployment, account: Account) -> None:
-        self.relay = relay
-        self.deployment = deployment
-        self.account = account
-        self.start = relay.clock()
-        self.first: int | None = None
-        self.status = 0
-        self.over = False
-        self._body: list[bytes] = []
-        self._size = 0
-        self._decoder = None
+    relay: "Relay"
+    deployment: Deployment
+    account: Account
+    start: int
+    first: int | None = None
+    status: int = 0
+    over: bool = False
+    _body: list[bytes] = []
+    _size: int = 0
+    _decoder: StreamDecoder | None = None
 
     def head(self, status: int, headers: Headers) -> None:
-        self.first = self.relay.clock()
+        self.first = self.relay.board.clock()
         self.status = status
         self.relay.exchange.head = headers
         if self.relay.request.stream and status == 200:
@@ -139,67 +148,32 @@ class _Attempt:
         )
 
 
-class Relay:
+class Relay(Struct, eq=False):
     """Runs the plan of one exchange into a chain of stages. Also the flow control that the end of the chain holds.
 
-    `plan` is never empty. `random` gives [0, 1) for the jitter.
+    `_plan` is never empty; `_turn` is an index into it.
     """
 
-    __slots__ = (
-        "_after",
-        "_attempt",
-        "_budget",
-        "_chain",
-        "_committed",
-        "_held",
-        "_paused",
-        "_plan",
-        "_random",
-        "_sending",
-        "_tries",
-        "_turn",
-        "clock",
-        "ended",
-        "exchange",
-        "health",
-        "request",
-    )
-
-    def __init__(
-        self,
-        exchange: Exchange,
-        plan: tuple[Deployment, ...],
-        chain: Stage,
-        *,
-        request: Request,
-        health: HealthBoard,
-        budget: RetryBudget,
-        clock: Clock,
-        random: Callable[[], float],
-    ) -> None:
-        self.exchange = exchange
-        self.request = request
-        self.health = health
-        self.clock = clock
-        self.ended = False
-        self._plan = plan
-        self._chain = chain
-        self._budget = budget
-        self._random = random
-        self._turn = 0  # index into the plan
-        self._tries = 0
-        self._attempt: _Attempt | None = None
-        self._sending: Sending | None = None
-        self._after: asyncio.TimerHandle | None = None
-        self._held: list[Event] = []
-        self._committed = False
-        self._paused = False
+    exchange: Exchange
+    request: Request
+    _plan: tuple[Deployment, ...]
+    _chain: Stage
+    board: Switchboard
+    ended: bool = False
+    _turn: int = 0
+    _tries: int = 0
+    _attempt: _Attempt | None = None
+    _sending: Sending | None = None
+    _after: asyncio.TimerHandle | None = None
+    _held: list[Event] = []
+    _committed: bool = False
+    _paused: bool = False
 
     # running the plan
 
     def start(self) -> None:
         """Call the first deployment whose breaker lets us; ends at once where none does."""
-        self._budget.first()
+        self.board.budget.first()
         if not self.ended and not self._move():
             self._end(
                 Outcome(
@@ -211,7 +185,7 @@ class Relay:
         """Call the next deployment of the plan that may be called."""
         while self._turn < len(self._plan):
             deployment = self._plan[self._turn]
-            if self.health.admit(deployment.id, self.clock()):
+            if self.board.health.admit(deployment.id, self.board.clock()):
                 self._call(deployment)
                 return True
             self._turn += 1
@@ -220,7 +194,7 @@ class Relay:
     def _call(self, deployment: Deployment) -> None:
         account = self.exchange.world.accounts[deployment.provider]
         self._tries += 1
-        self._attempt = _Attempt(self, deployment, account)
+        self._attempt = _Attempt(self, deployment, account, self.board.clock())
         body = account.dialect.encode_request(self.request, model=deployment.model, quirks=account.quirks)
         self._sending = account.upstream.send(account.path, account.headers, body, self._attempt)
         if self._paused:
@@ -251,10 +225,10 @@ class Relay:
             return True
         if not error.retryable:
             return False
-        wait = retry.backoff * 2 ** (self._tries - 1) * (0.5 + self._random())
+        wait = retry.backoff * 2 ** (self._tries - 1) * (0.5 + self.board.random())
         if error.retry_after is not None:
             wait = max(wait, error.retry_after)
-        if wait > retry.max_backoff or not self._budget.take():
+        if wait > retry.max_backoff or not self.board.budget.take():
             return False
         self._turn = here if not isinstance(error, Throttled) else 0
         self._after = asyncio.get_running_loop().call_later(wait, self._again)
@@ -282,7 +256,7 @@ class Relay:
             assert attempt is not None
             exchange = self.exchange
             exchange.answered_by = attempt.deployment
-            exchange.first_content = self.clock()
+            exchange.first_content = self.board.clock()
             held = self._held
             for early in held:
                 self._chain.event(early)
@@ -339,7 +313,7 @@ class Relay:
     # notes
 
     def _note(self, attempt: _Attempt, error: FreeholdError | None, *, left: bool = False) -> None:
-        exchange, now = self.exchange, self.clock()
+        exchange, health, now = self.exchange, self.board.health, self.board.clock()
         exchange.calls.append(
             Call(
                 deployment=attempt.deployment.id,
@@ -353,11 +327,11 @@ class Relay:
             )
         )
         if left or isinstance(error, Rejected):
-            self.health.abandon(attempt.deployment.id)
+            health.abandon(attempt.deployment.id)
         else:
             began = exchange.first_content
             ttft = None if error is not None or began is None else (began - attempt.start) / 1e6
-            self.health.observe(attempt.deployment.id, ok=error is None, now=now, ttft_ms=ttft)
+            health.observe(attempt.deployment.id, ok=error is None, now=now, ttft_ms=ttft)
 
     def _end(self, outcome: Outcome) -> None:
         if not self.ended:

@@ -33,54 +33,28 @@ class Ask(Struct, frozen=True, kw_only=True):
     of: str | None = None
 
 
-class Exchange:
-    """The state of one inference. `at` is UTC nanoseconds."""
+class Exchange(Struct, eq=False):
+    """The state of one inference. `at` is UTC nanoseconds; `inference` is the record, once it is written."""
 
-    __slots__ = (
-        "answered_by",
-        "ask",
-        "at",
-        "calls",
-        "cost",
-        "decision",
-        "decision_json",
-        "episode",
-        "first_content",
-        "head",
-        "id",
-        "inference",
-        "key",
-        "label",
-        "limit_headers",
-        "request",
-        "reservation",
-        "reserved_tokens",
-        "route",
-        "usage",
-        "warnings",
-        "world",
-    )
-
-    def __init__(self, id_: str, at: int, ask: Ask, world: World) -> None:
-        self.id = id_
-        self.at = at
-        self.ask = ask
-        self.world = world
-        self.key: Key | None = None
-        self.label: Label = PUBLIC
-        self.request: Request | None = None
-        self.route = ""
-        self.episode: str | None = None
-        self.decision: Decision | None = None
-        self.decision_json: Raw | None = None
-        self.reservation: Reservation | None = None
-        self.reserved_tokens = 0
-        self.calls: list[Call] = []
-        self.answered_by: Deployment | None = None
-        self.head: Headers = {}
-        self.first_content: int | None = None
-        self.usage: Usage | None = None
-        self.cost: int | None = None
-        self.warnings: tuple[str, ...] = ()
-        self.inference: Inference | None = None  # the record, once it is written
-        self.limit_headers: tuple[tuple[str, str], ...] = ()
+    id: str
+    at: int
+    ask: Ask
+    world: World
+    key: Key | None = None
+    label: Label = PUBLIC
+    request: Request | None = None
+    route: str = ""
+    episode: str | None = None
+    decision: Decision | None = None
+    decision_json: Raw | None = None
+    reservation: Reservation | None = None
+    reserved_tokens: int = 0
+    calls: list[Call] = []
+    answered_by: Deployment | None = None
+    head: Headers = {}
+    first_content: int | None = None
+    usage: Usage | None = None
+    cost: int | None = None
+    warnings: tuple[str, ...] = ()
+    inference: Inference | None = None
+    limit_headers: tuple[tuple[str, str], ...] = ()

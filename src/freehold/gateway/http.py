@@ -118,6 +118,8 @@ class Connection(asyncio.Protocol):
         "_head_size",
         "_headers",
         "_linger",
+        "_max_head",
+        "_max_headers",
         "_parser",
         "_queue",
         "_running",
@@ -139,6 +141,7 @@ class Connection(asyncio.Protocol):
         self._target = b""
         self._headers: list[tuple[bytes, bytes]] = []
         self._head_size = 0
+        self._max_head, self._max_headers = door.limits.max_head, door.limits.max_headers
         self._body: list[bytes] = []
         self._size = 0
         self._queue: deque[Received | FreeholdError] = deque()  # an error is the last
@@ -222,17 +225,14 @@ class Connection(asyncio.Protocol):
             self.deadline = self.door.now() + self.door.limits.head
 
     def on_url(self, url: bytes) -> None:
-        self._grow(len(url))
         self._target += url
+        self._head_size += len(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._grow(len(name) + len(value))
-        self._headers.append((name.lower(), value))
-
-    def _grow(self, size: int) -> None:
-        self._head_size += size
-        limits = self.door.limits
-        if self._head_size > limits.max_head or len(self._headers) >= limits.max_headers:
+        headers = self._headers
+        headers.append((name.lower(), value))
+        self._head_size += len(name) + len(value)
+        if self._head_size > self._max_head or len(headers) > self._max_headers:
             raise self._head_too_large()
 
     def _head_too_large(self) -> HeadTooLarge:

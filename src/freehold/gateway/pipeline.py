@@ -32,12 +32,12 @@ from freehold.core.ports import Clock, Ledger
 from freehold.core.principal import Key
 from freehold.core.request import Request
 from freehold.core.usage import Usage
-from freehold.gateway.call import Relay, RetryBudget
+from freehold.gateway.call import Relay, RetryBudget, Switchboard
 from freehold.gateway.episode import episode
 from freehold.gateway.exchange import Ask, Exchange
 from freehold.gateway.keep import Kept
 from freehold.gateway.metrics import Metrics
-from freehold.gateway.record import Recorder
+from freehold.gateway.record import Desk, Recorder
 from freehold.gateway.world import Resolved, World
 from freehold.governance.admit import Asked, admit, expected, rates, scopes
 from freehold.governance.budget import Budgets
@@ -95,6 +95,10 @@ class Pipeline:
     ) -> None:
         self.world = world
         self.health = health
+        self._desk = Desk(ledger=ledger, limits=limits, budgets=budgets, metrics=metrics, clock=clock)
+        self._switchboard = Switchboard(
+            health=health, budget=RetryBudget(world.retry.ratio), clock=clock, random=random
+        )
         self.metrics = metrics
         self.limits = limits
         self.draining = False
@@ -104,7 +108,6 @@ class Pipeline:
         self._ids = ids
         self._random = random
         self.kept = kept
-        self._retries = RetryBudget(world.retry.ratio)
         self._plans: dict[object, Planned] = {}
         self._plans_of: object = None
         self._encoder = msgspec.json.Encoder()
@@ -115,7 +118,7 @@ class Pipeline:
         """Serve one request into `end`. Gives the flow control of the running call, or None when it is over."""
         exchange = Exchange(self._ids(), self._clock(), ask, self.world)
         end.begin(exchange)
-        recorder = self._recorder(exchange, end)
+        recorder = Recorder(exchange, end, self._desk)
         try:
             if ask.purpose == "caller":
                 exchange.key = self.authenticate(ask.credential, ask.headers)
@@ -144,16 +147,7 @@ class Pipeline:
         except Exception as error:  # the request edge: whatever a caller sends must end in an answer and a record
             recorder.end(Outcome("refused", Internal(f"The request could not be handled: {error!r}")))
             return None
-        relay = Relay(
-            exchange,
-            planned.deployments,
-            recorder,
-            request=request,
-            health=self.health,
-            budget=self._retries,
-            clock=self._clock,
-            random=self._random,
-        )
+        relay = Relay(exchange, request, planned.deployments, recorder, self._switchboard)
         if reserved:
             relay.start()
         else:
@@ -307,17 +301,6 @@ class Pipeline:
                 key=None if key is None else key.id,
                 team=None if key is None else key.team,
             )
-        )
-
-    def _recorder(self, exchange: Exchange, end: Stage) -> Recorder:
-        return Recorder(
-            exchange,
-            end,
-            ledger=self._ledger,
-            limits=self.limits,
-            budgets=self._budgets,
-            metrics=self.metrics,
-            clock=self._clock,
         )
 
     def _later(self, work: Coroutine[None, None, None]) -> None:

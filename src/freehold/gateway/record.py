@@ -6,6 +6,7 @@ When its `end` has returned the record is in the ledger; only then does the end 
 from hashlib import sha256
 
 import msgspec
+from msgspec import Struct
 
 from freehold.core.errors import FreeholdError
 from freehold.core.events import Event, Finish, Outcome, Reasoning, Refusal, Stage, Text, ToolCall, Used
@@ -23,40 +24,25 @@ BYTES_PER_TOKEN = 4
 """For an estimate, where the provider did not count: a cut or cancelled stream, or a server that never counts."""
 
 
+class Desk(Struct, frozen=True, kw_only=True):
+    """What every recorder writes into."""
+
+    ledger: Ledger
+    limits: Limits
+    budgets: Budgets
+    metrics: Metrics
+    clock: Clock
+
+
 class Recorder:
     """The first stage of every chain."""
 
-    __slots__ = (
-        "_budgets",
-        "_clock",
-        "_digest",
-        "_exchange",
-        "_finish",
-        "_ledger",
-        "_limits",
-        "_metrics",
-        "_next",
-        "_said",
-    )
+    __slots__ = ("_desk", "_digest", "_exchange", "_finish", "_next", "_said")
 
-    def __init__(
-        self,
-        exchange: Exchange,
-        next_: Stage,
-        *,
-        ledger: Ledger,
-        limits: Limits,
-        budgets: Budgets,
-        metrics: Metrics,
-        clock: Clock,
-    ) -> None:
+    def __init__(self, exchange: Exchange, next_: Stage, desk: Desk) -> None:
         self._exchange = exchange
         self._next = next_
-        self._ledger = ledger
-        self._limits = limits
-        self._budgets = budgets
-        self._metrics = metrics
-        self._clock = clock
+        self._desk = desk
         self._digest = sha256()
         self._finish: str | None = None
         self._said = 0
@@ -84,10 +70,10 @@ class Recorder:
         self._count(exchange, outcome)
         inference = exchange.inference = self._inference(exchange, outcome)
         try:
-            self._ledger.close(inference)
+            self._desk.ledger.close(inference)
         except FreeholdError as error:  # an answer without its record does not count as given
             outcome = Outcome("failed", error)
-        self._metrics.ended(inference)
+        self._desk.metrics.ended(inference)
         self._next.end(outcome)
 
     def _count(self, exchange: Exchange, outcome: Outcome) -> None:
@@ -107,11 +93,11 @@ class Recorder:
                 exchange.cost = cost(usage, deployment.price)
         key = exchange.key
         if exchange.reservation is not None:
-            self._budgets.settle(exchange.reservation, exchange.cost or 0)
+            self._desk.budgets.settle(exchange.reservation, exchange.cost or 0)
             exchange.reservation = None
         if key is not None and exchange.reserved_tokens:
             used = 0 if usage is None else usage.input_tokens + usage.output_tokens
-            self._limits.correct(key, exchange.reserved_tokens, used, self._clock())
+            self._desk.limits.correct(key, exchange.reserved_tokens, used, self._desk.clock())
 
     def _inference(self, exchange: Exchange, outcome: Outcome) -> Inference:
         error, request, key, answered = outcome.error, exchange.request, exchange.key, exchange.answered_by
@@ -140,7 +126,7 @@ class Recorder:
             cost=exchange.cost,
             price=None if answered is None or answered.price is None else price_digest(answered.price),
             ttft=None if first is None else first - exchange.at,
-            duration=self._clock() - exchange.at,
+            duration=self._desk.clock() - exchange.at,
             finish=self._finish,
             warnings=exchange.warnings,
             request=sha256(exchange.ask.body).hexdigest(),

@@ -31,7 +31,8 @@ class _Bucket:
         return -(-over // self.limit) if self.limit else MINUTE
 
     def remaining(self) -> int:
-        return max(self.limit - -(-self.level // MINUTE), 0)
+        left = self.limit - -(-self.level // MINUTE)
+        return left if left > 0 else 0
 
     def reset(self) -> int:
         """Nanoseconds until it is empty."""
@@ -70,7 +71,8 @@ class Limits:
         if limit is None or taken == actual:
             return
         bucket = _bucket(self._tokens, key.id, limit, now)
-        bucket.level = max(bucket.level + (actual - taken) * MINUTE, 0)
+        level = bucket.level + (actual - taken) * MINUTE
+        bucket.level = level if level > 0 else 0
 
     def headers(self, key: Key, now: int) -> tuple[tuple[str, str], ...]:
         """What is left, as OpenAI says it (platform.openai.com/docs/guides/rate-limits); nothing where no limit is."""
@@ -108,9 +110,11 @@ def _bucket(buckets: dict[str, _Bucket], id: str, limit: int, now: int) -> _Buck
     if bucket is None:
         bucket = buckets[id] = _Bucket(limit, now)
         return bucket
-    if now > bucket.at and bucket.level:
-        bucket.level = max(bucket.level - (now - bucket.at) * bucket.limit, 0)
-    bucket.at = now
+    if now != bucket.at:
+        if now > bucket.at:
+            level = bucket.level - (now - bucket.at) * bucket.limit
+            bucket.level = level if level > 0 else 0
+        bucket.at = now
     bucket.limit = limit
     return bucket
 

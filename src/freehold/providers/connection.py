@@ -44,22 +44,22 @@ class Owner(Protocol):
     def drop(self, sending: "Sending") -> None: ...
 
 
-class Sending:
-    """One request on its way; implements `core.ports.Sending`."""
+class Sending(Struct, eq=False):
+    """One request on its way; implements `core.ports.Sending`.
 
-    __slots__ = ("conn", "content", "deadline", "fresh", "owner", "paused", "resent", "sink", "started", "task")
+    `started`: a byte of the answer has come; `fresh`: sent on a connection that was not used before.
+    """
 
-    def __init__(self, owner: Owner, content: bytes, sink: Sink, deadline: float) -> None:
-        self.owner = owner
-        self.content = content
-        self.sink: Sink | None = sink
-        self.deadline = deadline
-        self.conn: Connection | None = None
-        self.task: asyncio.Task[None] | None = None
-        self.started = False  # a byte of the answer has come
-        self.fresh = False  # sent on a connection that was not used before
-        self.resent = False
-        self.paused = False
+    owner: Owner
+    content: bytes
+    sink: Sink | None
+    deadline: float
+    conn: "Connection | None" = None
+    task: asyncio.Task[None] | None = None
+    started: bool = False
+    fresh: bool = False
+    resent: bool = False
+    paused: bool = False
 
     def cancel(self) -> None:
         if self.sink is not None:
