@@ -83,6 +83,7 @@ class Engine:
         self._change = change
         self._told = told
         self._worlds = Worlds()
+        self.ids = RandomIds(time.time_ns)
         self._tasks: list[asyncio.Task[None]] = []
         self._projected = 0
         self._renewing = asyncio.Lock()
@@ -95,7 +96,7 @@ class Engine:
         self.home = Home(loaded)
         try:
             self._journal, recovery = self.home.open_journal(self._node)
-            self._bodies = self.home.open_bodies(self._node, self._told)
+            self.bodies = self.home.open_bodies(self._node, self._told)
         except FreeholdError:
             self.home.close()
             raise
@@ -114,7 +115,7 @@ class Engine:
             health=HealthBoard(_breaker(settings)),
             metrics=self.metrics,
             clock=time.time_ns,
-            ids=RandomIds(time.time_ns),
+            ids=self.ids,
             random=random.random,
             kept=self._keep,
         )
@@ -135,14 +136,14 @@ class Engine:
         await self._worlds.close()
         await asyncio.to_thread(self._budgets.close)
         await asyncio.to_thread(self._journal.stop)
-        await asyncio.to_thread(self._bodies.close)
+        await asyncio.to_thread(self.bodies.close)
         await asyncio.to_thread(self.home.project)
         self.home.close()
 
     def abandon(self) -> None:
         """Give up a start that failed after `open`."""
         self._journal.stop()
-        self._bodies.close()
+        self.bodies.close()
 
     def act(self, verb: str, subject: str, detail: str = "") -> None:
         """Write an act into the ledger."""
@@ -154,7 +155,7 @@ class Engine:
             self.rollouts.ended(exchange, answer)
         record, route = exchange.inference, self._book.settings.routes.get(exchange.route)
         if record is not None and record.outcome == "answered" and route is not None and route.collect:
-            self._bodies.put(
+            self.bodies.put(
                 Body(
                     id=record.id,
                     at=record.at,

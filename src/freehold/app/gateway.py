@@ -13,10 +13,12 @@ from msgspec import Struct
 from freehold.app.engine import SIMULATED, Engine, Told
 from freehold.app.home import NODE
 from freehold.core.errors import SettingsWrong
+from freehold.core.feedback import Feedback
 from freehold.dialects.dialect import Dialect
 from freehold.dialects.openai_chat.dialect import OPENAI_CHAT
+from freehold.flywheel.feedback.pages import pages as feedback_pages
 from freehold.gateway.http import Connection, Door, DoorLimits
-from freehold.gateway.pages import application, pages
+from freehold.gateway.pages import Page, application, pages, who
 from freehold.ledger.book import Recovery
 from freehold.providers.discovery import Found
 from freehold.settings.book import Book
@@ -85,7 +87,7 @@ class Gateway:
         """Open the door; the URL at which it is."""
         pipeline, metrics = self.engine.pipeline, self.engine.metrics
         self._drain_seconds = server.drain_seconds
-        every = pages(pipeline, metrics, started_at=time.time_ns())
+        every = (*pages(pipeline, metrics, started_at=time.time_ns()), *self._feedback())
         app = application(pipeline, every, OPENAI_CHAT, [path.decode() for path in HOT])
         self.door = Door(pipeline, app, HOT, limits=_limits(server), metrics=metrics)
         metrics.gauge("freehold_connections", "Open connections of callers", lambda: len(self.door.connections))
@@ -102,6 +104,28 @@ class Gateway:
         if ":" in host:
             host = f"[{host}]"
         return f"{'https' if tls else 'http'}://{host}:{port}"
+
+    def _feedback(self) -> tuple[Page, ...]:
+        """Where judgements come in."""
+        engine = self.engine
+        home = engine.home
+
+        def answer(id: str) -> str | None:
+            body = engine.bodies.get(id)
+            return None if body is None else body.answer.text
+
+        def record(one: Feedback) -> None:
+            engine.act("feedback.given", one.inference or one.episode or "", one.id)
+
+        return feedback_pages(
+            home.feedback,
+            who=who,
+            find=home.inference,
+            answer=answer,
+            clock=time.time_ns,
+            ids=engine.ids,
+            record=record,
+        )
 
 
 def cannot_listen(host: str, port: int, error: OSError) -> SettingsWrong:

@@ -113,6 +113,11 @@ class Home:
         found = (reader.find(home, id_) for home in reader.homes(self.ledger))
         return next((one[1] for one in found if one is not None), None)
 
+    def inference(self, id_: str) -> Inference | None:
+        """A finished inference by its id."""
+        found = self.find(id_)
+        return found if isinstance(found, Inference) else None
+
     def remember(self, settings: Settings, digest: str) -> None:
         """Keep a snapshot of the settings, so that their decisions can be computed again."""
         path = self.folder / "settings" / f"{digest}.json"

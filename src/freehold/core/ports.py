@@ -115,7 +115,7 @@ class Bodies(Protocol):
 class FeedbackStore(Protocol):
     """Judgements, all of them kept."""
 
-    def put(self, feedback: Sequence[Feedback]) -> None:
+    def put(self, given: Sequence[Feedback]) -> None:
         """Add them; one that is already there, by its id, stays as it is."""
         ...
 

@@ -12,6 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from freehold.core.errors import Forbidden, FreeholdError, Internal, UnknownModel, UnknownPath, WrongMethod
+from freehold.core.principal import Key
 from freehold.dialects.dialect import Dialect
 from freehold.gateway.metrics import Metrics
 from freehold.gateway.pipeline import Pipeline
@@ -95,9 +96,15 @@ def _guarded(page: Page, pipeline: Pipeline) -> Callable[[Request], Awaitable[Re
             key = pipeline.authenticate(credential(headers), headers)
             if page.permission == "admin" and key is not None and not key.admin:
                 raise Forbidden(f"Key '{key.name}' ({key.id}) has no admin rights, which {page.path} needs")
+            request.state.key = key
         return await page.answer(request)
 
     return guarded
+
+
+def who(request: Request) -> Key | None:
+    """The key of a request that was let in; None where the door is open."""
+    return request.state.key
 
 
 def _model(name: str, owner: str, created: int) -> dict[str, object]:
