@@ -99,7 +99,7 @@ def _first(error: dict[str, Any], *names: str) -> Any:
 
 
 def _text(value: object) -> str:
-    if value is None:
+    if value is None or value == {}:
         return ""
     text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
     return text[:LONGEST]
@@ -153,7 +153,7 @@ def complaint(body: bytes, *, whole: bool) -> ProviderError | None:
     told = said(body)
     failed = members(value.get("base_resp")).get("status_code") not in (None, 0)
     named = value.get("object") == "error" or value.get("type") == "error" or bool(value.get("errors"))
-    if failed or named or (value and told.message and not value.get("usage")):
+    if failed or named or (told.message and not value.get("usage")):
         return error_in_answer(body)
     if whole and not value.get("usage"):
         return Broken("The provider sent an answer without choices", body=body)
