@@ -49,6 +49,16 @@ def test_failures_among_many_successes_do_not_open_it() -> None:
     assert not health.admit("d", START)  # now they are half of all
 
 
+def test_a_failure_counts_for_just_the_window() -> None:
+    within, beyond = board(), board()
+    for health, seconds in ((within, 15), (beyond, 16)):
+        fail(health, 1)
+        fail(health, 2, START + seconds * SECOND)
+
+    assert not within.admit("d", START + 15 * SECOND)
+    assert beyond.admit("d", START + 16 * SECOND)
+
+
 def test_failures_older_than_the_window_are_forgotten() -> None:
     health = board()
     fail(health, 2)
@@ -76,9 +86,9 @@ def test_after_the_pause_one_probe_goes_out_and_its_success_closes_the_breaker()
 
 
 def test_a_failed_probe_opens_it_for_another_pause() -> None:
-    health = board()
+    health = board(Breaker(failures=3, error_rate=0.5, window=5.0, open=10.0))
     fail(health, 3)
-    after = START + 10 * SECOND
+    after = START + 10 * SECOND  # the failures from before are out of the window
     assert health.admit("d", after)
     fail(health, 1, after)
 
