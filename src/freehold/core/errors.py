@@ -3,7 +3,8 @@
     FreeholdError
     ├── CallerError      InvalidRequest  Unauthenticated  Forbidden  UnknownModel  UnknownPath  WrongMethod
     │                    TooSlow  Changed  TooLarge  HeadTooLarge  WrongMediaType  RateLimited  BudgetExceeded
-    ├── ProviderError    Unreachable  TimedOut  Overloaded  Throttled  Rejected  CredentialRefused  Broken  NoneHealthy
+    ├── ProviderError    Unreachable  TimedOut  Overloaded  Throttled  Rejected  CredentialRefused  Broken  Abstained
+    │                    NoneHealthy
     └── OperatorError    SettingsWrong  LedgerDamaged  StoreFailed (InUse)  Draining  Internal
 
 A message names the thing and the way out. `code` is stable: programs may match on it.
@@ -159,6 +160,13 @@ class Rejected(ProviderError):
 
 class CredentialRefused(ProviderError):
     code = "provider_credential_refused"
+
+
+class Abstained(ProviderError):
+    """The model is not sure enough of its answer to give it: the next deployment is asked. Nothing has failed."""
+
+    status = 422
+    code = "model_abstained"
 
 
 class NoneHealthy(ProviderError):
