@@ -34,14 +34,14 @@ def delay(guard: Guard, *, control: float, candidate: float, share: float, at_st
     its head start. `share` of the requests goes to the candidate.
     """
     rng = np.random.default_rng(SEED)
-    sums = np.tile(guard.start() if at_start else np.zeros(BETS), (ROLLOUTS, 1))
+    wealth = np.tile(guard.start() if at_start else np.zeros(BETS), (ROLLOUTS, 1))
     found = np.full(ROLLOUTS, math.inf)
     for block in range(1, PATIENCE + 1):
-        sums = step(sums, blocks(rng, ROLLOUTS, control=control, candidate=candidate, share=share), guard.allowed)
-        alarm = sums.mean(axis=-1) >= guard.limit
+        wealth = step(wealth, blocks(rng, ROLLOUTS, control=control, candidate=candidate, share=share), guard.allowed)
+        alarm = wealth.mean(axis=-1) >= guard.limit
         found[alarm & ~np.isfinite(found)] = block
         if alarm.any():
-            sums[alarm] = 0.0
+            wealth[alarm] = 0.0
             if np.isfinite(found).all():
                 break
     half, most = (float(q) for q in np.quantile(found, [0.5, 0.9], method="higher"))

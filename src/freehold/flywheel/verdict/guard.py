@@ -5,10 +5,11 @@ to traffic, it does to both. The arms' requests fall into blocks that end as soo
 block gives one difference in [-1, 1], the mean over the candidate's less the mean over the control's.
 
 Detector: Shiryaev and Roberts' sum with bets in place of likelihood ratios, one for each fraction of a grid, averaged;
-an e-detector (Shin, Ramdas and Rinaldo 2024, "E-detectors", New England Journal of Statistics in Data Science 2). While
-the candidate is no worse than tolerated, the sum minus the number of blocks cannot grow, so that the mean number of
-blocks until a false alarm is at least `run_length`, and alarms within t blocks have a chance of at most
-t / run_length + `early`, whatever the distributions.
+an e-detector (Shin, Ramdas and Rinaldo 2024, "E-detectors", New England Journal of Statistics in Data Science 2). After
+each block somebody new begins to bet with a wealth of 1. While the candidate is no worse than tolerated no wealth grows
+on average, so the sum grows by at most one a block: the mean number of blocks until a false alarm is at least
+`run_length`, and a false alarm within t blocks has a chance of at most t / run_length + `early`, whatever the
+distributions. Nobody begins after a block that says nothing, so two arms without a single error never alarm.
 """
 
 import math
@@ -32,8 +33,8 @@ class Guard(Struct, frozen=True, kw_only=True):
     """What is watched, and how often it may be wrong. Blocks: see above.
 
     `kind` harm: each request did some harm in [0, 1], such as an error, a refusal, 1 - score, or an answer later than
-    promised; `tolerated` points more than the control's are no alarm, in [0, 1). `kind` ratio: each has an amount above
-    0, such as latency or cost; `tolerated` times the control's, at least 1, in the typical request is no alarm.
+    promised; `tolerated` points more than the control's are no alarm, in [0, 1). `kind` ratio: each has an amount of
+    at least 0, such as latency or cost; `tolerated` times the control's, at least 1, is no alarm in a typical request.
     `run_length`: blocks between false alarms, at least, on average. `early`: the chance, on top, that a sound candidate
     is called bad at once; it pays for finding one that is bad from the start several times faster.
     """
@@ -52,7 +53,7 @@ class Guard(Struct, frozen=True, kw_only=True):
 
     @property
     def limit(self) -> float:
-        """The alarm is raised at this sum."""
+        """The alarm is raised at this sum of wealth, on average over the fractions."""
         return self.run_length / (1 - self.early)
 
     def start(self) -> Floats:
@@ -68,10 +69,10 @@ class Guard(Struct, frozen=True, kw_only=True):
 FRACTIONS: Floats = np.geomspace(TIMID, BOLDEST, BETS)
 
 
-def step(sums: Floats, difference: Floats, allowed: float) -> Floats:
+def step(wealth: Floats, difference: Floats, allowed: float) -> Floats:
     """The sums (..., BETS) after one more block with this difference (...)."""
     ratio = (difference + 1) / (allowed + 1)
-    return (sums + 1) * (1 + FRACTIONS * (ratio[..., None] - 1))
+    return wealth * (1 + FRACTIONS * (ratio[..., None] - 1)) + (difference != allowed)[..., None]
 
 
 class Watch(Struct, kw_only=True):
@@ -81,7 +82,7 @@ class Watch(Struct, kw_only=True):
     """
 
     guard: Guard
-    sums: list[float] = field(default_factory=list[float])
+    wealth: list[float] = field(default_factory=list[float])
     control: list[float] = field(default_factory=list[float])
     candidate: list[float] = field(default_factory=list[float])
     blocks: int = 0
@@ -111,12 +112,12 @@ class Watch(Struct, kw_only=True):
     def _block(self, control: list[float], candidate: list[float]) -> bool:
         if self.alarm is not None:
             return True
-        sums = np.array(self.sums) if self.sums else self.guard.start()
+        wealth = np.array(self.wealth) if self.wealth else self.guard.start()
         difference = np.float64(difference_of(self.guard, np.array(control), np.array(candidate)))
-        sums = step(sums, np.asarray(difference), self.guard.allowed)
-        self.sums = sums.tolist()
+        wealth = step(wealth, np.asarray(difference), self.guard.allowed)
+        self.wealth = wealth.tolist()
         self.blocks += 1
-        if sums.mean() >= self.guard.limit:
+        if wealth.mean() >= self.guard.limit:
             self.alarm = self.blocks
         return self.alarm is not None
 
@@ -150,6 +151,6 @@ def run_length(*, requests_a_day: float, share: float, days: float = 30.0, guard
 def _amount(guard: Guard, amount: float) -> float:
     if guard.kind == "harm" and not 0 <= amount <= 1:
         raise ValueError(f"The harm is {amount}: it lies between 0 (none) and 1")
-    if guard.kind == "ratio" and not 0 < amount < math.inf:
-        raise ValueError(f"The amount is {amount}: it must be finite and above 0")
+    if guard.kind == "ratio" and not 0 <= amount < math.inf:
+        raise ValueError(f"The amount is {amount}: it must be finite and not negative")
     return amount

@@ -103,5 +103,5 @@ def decide(design: Design, seen: Outcomes, fractions: Floats, what: str) -> Verd
         return Approve(evidence=found)
     if found.log_e_worse >= threshold:
         return Reject(evidence=found)
-    why = f"{what}: the difference may lie from {found.low:+.3f} to {found.high:+.3f}, the margin at {-design.margin:+.3f}"
+    why = f"{what}: the difference may be {found.low:+.3f} to {found.high:+.3f}; the margin is {-design.margin:+.3f}"
     return NotEnough(evidence=found, why=why, more=forecast(seen, design.margin, design.alpha, fractions))
