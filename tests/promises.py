@@ -13,7 +13,7 @@ class Promise(NamedTuple):
 PROMISES: dict[str, Promise] = {
     # starting
     "starts-with-nothing": Promise(
-        "Without key, settings or network the gateway starts, says so, and the simulated provider answers under its name.",
+        "Without key, settings or network the gateway starts and the simulated provider answers under its name.",
         (
             "test_with_nothing_found_the_simulated_provider_answers_the_line_that_is_offered",
             "test_every_answer_names_its_maker_in_a_header",

@@ -112,6 +112,16 @@ def test_providers_of_the_settings_are_shown_with_where_their_key_comes_from(tmp
     assert "secret-lab" not in gateway.text
 
 
+def test_a_simulated_provider_that_was_asked_for_is_not_excused(tmp_path: Path) -> None:
+    text = f'{ALONE}[providers.bare]\nbase_url = "http://127.0.0.1:9/v1"\n[simulated.simulated]\n'
+    (tmp_path / "both.toml").write_text(text)
+
+    with up(tmp_path, "--settings", "both.toml") as gateway:
+        pass
+
+    assert "So the simulated provider answers" not in gateway.text
+
+
 def test_a_provider_whose_models_nobody_listed_is_offered_by_pattern(tmp_path: Path) -> None:
     env = {"SNOWFLAKE_CORTEX_PAT": "secret", "SNOWFLAKE_ACCOUNT": "here"}
     with up(tmp_path, FREEHOLD_SETTINGS="alone.toml", **env) as gateway:
