@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from freehold.core.deployment import Deployment
 from freehold.core.errors import (
+    Abstained,
     Broken,
     CredentialRefused,
     FreeholdError,
@@ -212,10 +213,12 @@ class Relay(Struct, eq=False):
     def _go_on(self, error: FreeholdError) -> bool:
         elsewhere = (
             error.retryable
-            or isinstance(error, CredentialRefused)
+            or isinstance(error, CredentialRefused | Abstained)
             or (isinstance(error, Rejected) and error.upstream_status in ELSEWHERE)
         )
         self._held.clear()
+        if isinstance(error, Abstained):
+            self._tries -= 1  # it said that it does not know: that is no failed try
         retry = self.exchange.world.retry
         if not elsewhere or self._tries >= retry.attempts:
             return False
@@ -326,7 +329,7 @@ class Relay(Struct, eq=False):
                 upstream_id=exchange.head.get("x-request-id") if attempt.status else None,
             )
         )
-        if left or isinstance(error, Rejected):
+        if left or isinstance(error, Rejected | Abstained):
             health.abandon(attempt.deployment.id)
         else:
             began = exchange.first_content
