@@ -16,18 +16,18 @@ from freehold.ledger.entry import Act
 SETTINGS = """
 [simulated.lab]
 reply = "card_lost"
+[deployments.classifier]
+provider = "lab"
+model = "classifier"
 [routes.support]
-deployments = ["lab/simulated"]
+deployments = ["classifier"]
 collect = true
 """
 
 
 async def test_a_correction_is_kept_settled_and_recorded(tmp_path: Path) -> None:
     file = tmp_path / "freehold.toml"
-    file.write_text(
-        '[simulated.lab]\nreply = "card_lost"\n[deployments.lab]\nprovider = "lab"\nmodel = "lab"\n'
-        + SETTINGS.split("\n", 3)[3].replace("lab/simulated", "lab")
-    )
+    file.write_text(SETTINGS)
     data = tmp_path / "data"
     gateway = Gateway(
         file,

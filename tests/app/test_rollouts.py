@@ -1,6 +1,7 @@
 """A rollout at work: copies in shadow, evidence from feedback, canaries, and guards that take a bad candidate back."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -80,7 +81,7 @@ class House:
         rows = [
             Feedback(
                 id=f"f{reply.inference}",
-                at=self.engine.pipeline.now(),
+                at=time.time_ns(),
                 judgement=Correction(right(n)),
                 inference=reply.inference,
             )
