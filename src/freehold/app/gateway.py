@@ -87,8 +87,8 @@ class Gateway:
         """Open the door; the URL at which it is."""
         pipeline, metrics = self.engine.pipeline, self.engine.metrics
         self._drain_seconds = server.drain_seconds
-        every = (*pages(pipeline, metrics, started_at=time.time_ns()), *self._feedback())
-        app = application(pipeline, every, OPENAI_CHAT, [path.decode() for path in HOT])
+        self.pages = (*pages(pipeline, metrics, started_at=time.time_ns()), *self._feedback())
+        app = application(pipeline, self.pages, OPENAI_CHAT, [path.decode() for path in HOT])
         self.door = Door(pipeline, app, HOT, limits=_limits(server), metrics=metrics)
         metrics.gauge("freehold_connections", "Open connections of callers", lambda: len(self.door.connections))
         try:
