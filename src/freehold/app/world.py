@@ -4,24 +4,34 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from freehold.app.explain import rule_of
+from freehold.app.on_demand import on_demand
+from freehold.core.errors import FreeholdError
 from freehold.core.ports import Upstream
 from freehold.dialects.openai_chat.dialect import OPENAI_CHAT
 from freehold.dialects.quirks import Quirks
 from freehold.gateway.world import Account, Resolved, Retry, World
 from freehold.providers.pool import Pool
 from freehold.providers.simulated.upstream import Simulated
+from freehold.runtime.unready import Unready
 from freehold.settings.book import Book, Endpoint
-from freehold.settings.tables import Settings, SimulatedSettings
+from freehold.settings.tables import LocalSettings, Settings, SimulatedSettings
 
 REMEMBERED = 10_000
 """Names whose meaning is kept."""
 
 
+Origin = Endpoint | SimulatedSettings | LocalSettings
+
+
 class _Connected(NamedTuple):
     """An account, and the settings it was made from."""
 
-    origin: Endpoint | SimulatedSettings
+    origin: Origin
     account: Account
+
+
+ENGINES = {"student": ("freehold.runtime.student.upstream", "StudentUpstream")}
+"""What runs a local model, given the folder of its artifact: an `Upstream`."""
 
 
 class Worlds:
@@ -39,6 +49,8 @@ class Worlds:
             connected[name] = self._kept(name, endpoint) or _Connected(endpoint, _provider(name, endpoint))
         for name, simulated in book.settings.simulated.items():
             connected[name] = self._kept(name, simulated) or _Connected(simulated, _simulated(name, simulated))
+        for name, local in book.settings.local.items():
+            connected[name] = self._kept(name, local) or _Connected(local, _local(name, local))
         kept = {id(c.account) for c in connected.values()}
         self._retired += [c.account.upstream for c in self._connected.values() if id(c.account) not in kept]
         self._connected = connected
@@ -62,7 +74,7 @@ class Worlds:
         for connected in self._connected.values():
             await connected.account.upstream.close()
 
-    def _kept(self, name: str, origin: Endpoint | SimulatedSettings) -> _Connected | None:
+    def _kept(self, name: str, origin: Origin) -> _Connected | None:
         known = self._connected.get(name)
         return known if known is not None and known.origin == origin else None
 
@@ -86,6 +98,17 @@ def _simulated(name: str, simulated: SimulatedSettings) -> Account:
         headers=(),
         dialect=OPENAI_CHAT,
         quirks=Quirks(),
+    )
+
+
+def _local(name: str, local: LocalSettings) -> Account:
+    """A model that runs here. One that cannot be loaded fails its calls and says why; the others are served."""
+    try:
+        upstream = on_demand(*ENGINES[local.engine])(local.artifact)
+    except FreeholdError as error:
+        upstream = Unready(f"The local model {name} is not ready: {error.message}")
+    return Account(
+        provider=name, upstream=upstream, path="/chat/completions", headers=(), dialect=OPENAI_CHAT, quirks=Quirks()
     )
 
 
