@@ -113,7 +113,7 @@ def fact(path: FieldPath, index: int) -> str:
 
 def calibrated(log_chance: float, slope: float, offset: float) -> float:
     """The chance of being right, from the log of the raw chance: a line in log odds (Platt 1999)."""
-    chance = min(max(math.exp(log_chance), 1e-9), 1 - 1e-9)
+    chance = min(max(math.exp(log_chance), 1e-6), 1 - 1e-6)
     return 1 / (1 + math.exp(-min(max(slope * math.log(chance / (1 - chance)) + offset, -30), 30)))
 
 

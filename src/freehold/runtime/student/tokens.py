@@ -3,8 +3,8 @@
 import re
 from typing import NamedTuple
 
-WORD = re.compile(r"\w+(?:[^\w\s]\w+)*|[^\w\s]")
-"""A word keeps the marks inside it (it's, 7.30, r&b); a mark outside stands alone."""
+WORD = re.compile(r"\w+(?:[^\w\s'’]\w+)*|['’]\w+|[^\w\s]")
+"""A word keeps the marks inside it (7.30, r&b) but not a genitive ('s); a mark outside stands alone."""
 
 MOST = 256
 """Tokens of a text that are tagged."""

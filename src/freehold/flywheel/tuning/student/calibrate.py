@@ -17,21 +17,30 @@ STEP = 0.005
 
 
 def line(log_chance: Floats, right: Bools) -> tuple[float, float]:
-    """Slope and offset of log odds that make chances of being right calibrated (Platt 1999, with his priors), by
-    Newton's method."""
-    chance = np.clip(np.exp(log_chance), 1e-9, 1 - 1e-9)
+    """Slope and offset of log odds that make chances of being right calibrated (Platt 1999, with his targets), by
+    Newton's method. A normal prior around slope 1 and offset 0 keeps them finite where nothing was wrong."""
+    chance = np.clip(np.exp(log_chance), 1e-6, 1 - 1e-6)
     x = np.stack([np.log(chance / (1 - chance)), np.ones(len(chance))], 1)
     good, bad = int(right.sum()), int((~right).sum())
     aim = np.where(right, (good + 1) / (good + 2), 1 / (bad + 2))
-    w = np.array([1.0, 0.0])
+    prior = np.array([1.0, 0.0])
+
+    def loss(w: Floats) -> float:
+        z = x @ w
+        return float(np.sum(np.logaddexp(0, z) - aim * z) + 0.5 * np.sum((w - prior) ** 2))
+
+    w = prior
     for _ in range(50):
         p = 1 / (1 + np.exp(-np.clip(x @ w, -30, 30)))
-        hessian = (x * (p * (1 - p))[:, None]).T @ x + 1e-3 * np.eye(2)
-        move = np.linalg.solve(hessian, x.T @ (p - aim) + 1e-3 * (w - np.array([1.0, 0.0])))
-        w = w - move
+        slope = x.T @ (p - aim) + (w - prior)
+        move = np.linalg.solve((x * (p * (1 - p))[:, None]).T @ x + np.eye(2), slope)
+        size = 1.0
+        while loss(w - size * move) > loss(w) and size > 1e-6:
+            size /= 2
+        w = w - size * move
         if float(np.abs(move).max()) < 1e-8:
             break
-    return max(float(w[0]), 1e-3), float(w[1])
+    return max(float(w[0]), 0.01), float(w[1])
 
 
 def threshold(chances: Floats, right: Bools, target: float) -> float:

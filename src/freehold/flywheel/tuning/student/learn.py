@@ -20,7 +20,9 @@ Progress = Callable[[float, str], None]
 STEPS = 32_000
 """Rows that a deep head sees at least, so that few examples are seen more often."""
 
-TAGS = Plan(hidden=128, epochs=3, batch=256, rate=0.005, dropout=0.3, smooth=0.0)
+TOKENS = 300_000
+"""The same for a tagger."""
+
 WIDE_WORK, DEEP_WORK, TAG_WORK = 1.0, 1.0, 12.0
 """How long each takes, about, in units of the first."""
 
@@ -114,7 +116,10 @@ def _spans(lesson: Lesson, round_: Round, seed: int, work: Work) -> tuple[dict[s
     progress(0.0)
     tokens = token_rows(lesson, round_.learn)
     fields = len(lesson.contract.spans)
-    model = Deep(len(tokens.index), 2 * fields + 1, TAGS, np.random.default_rng([seed, 1_000_000]))
+    count = len(tokens.labels)
+    epochs = int(np.clip(TOKENS / max(count, 1), 3, 30))
+    plan = Plan(epochs=epochs, batch=256 if count > 50_000 else 64, rate=0.005, smooth=0.0)
+    model = Deep(len(tokens.index), 2 * fields + 1, plan, np.random.default_rng([seed, 1_000_000]))
     model.train(tokens.rows, tokens.labels, weights=tokens.weights, progress=progress)
     step, start = allowed(fields)
     found = {"deep": model.deep * TOKEN_VALUE, **model.small, "step": step, "start": start}
