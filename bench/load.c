@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { EVENTS = 256, READ_SIZE = 256 << 10, ERRORS_LIMIT = 1000 };
@@ -84,18 +85,12 @@ static int ascending(const void *a, const void *b) {
     return (left > right) - (left < right);
 }
 
-/* CPU seconds of a process and all its threads: user and system time, fields 14 and 15 of /proc/PID/stat. */
+/* CPU seconds of a process and all its threads, user and system. */
 static double cpu_seconds(int process) {
-    char path[64], text[1024];
-    unsigned long user = 0, system = 0;
-    snprintf(path, sizeof path, "/proc/%d/stat", process);
-    int fd = open(path, O_RDONLY);
-    ssize_t length = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
-    if (length <= 0) die(path);
-    close(fd);
-    text[length] = 0;
-    sscanf(strrchr(text, ')') + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system);
-    return (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
+    clockid_t clock;
+    struct timespec used;
+    if (clock_getcpuclockid(process, &clock) || clock_gettime(clock, &used)) die("the watched process");
+    return (double)used.tv_sec + (double)used.tv_nsec / SECOND;
 }
 
 static void open_window(uint64_t now) {
@@ -318,7 +313,7 @@ static void print_text(const char *name, const char *text, size_t length) {
 static void print_result(void) {
     double seconds = (double)(run.ended - run.window) / SECOND;
     double cpu = options.watched ? cpu_seconds(options.watched) - run.cpu_before : 0;
-    printf("{\"seconds\":%.6f,\"requests\":%ld,\"bytes\":%llu,\"chunks\":%llu,\"cpu_seconds\":%.2f,", seconds,
+    printf("{\"seconds\":%.6f,\"requests\":%ld,\"bytes\":%llu,\"chunks\":%llu,\"cpu_seconds\":%.6f,", seconds,
            result.requests, (unsigned long long)result.bytes, (unsigned long long)result.chunks, cpu);
     print_quantiles("latency_us", &result.latency);
     print_quantiles("chunk_delay_us", &result.delay);

@@ -1,7 +1,7 @@
 """The proxy that one writes first: FastAPI and httpx, nothing inspected, nothing recorded. The bench's baseline."""
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -13,7 +13,7 @@ UPSTREAM = os.environ.get("BENCH_UPSTREAM", "")
 
 
 @asynccontextmanager
-async def _client(app: FastAPI) -> AsyncIterator[None]:
+async def _client(app: FastAPI) -> AsyncGenerator[None]:
     limits = httpx.Limits(max_connections=2_000, max_keepalive_connections=2_000)
     async with httpx.AsyncClient(base_url=UPSTREAM, limits=limits, timeout=60) as client:
         app.state.client = client

@@ -1,4 +1,4 @@
-"""What stands in the bench: the mock upstream, the naive proxy, and Freehold with everything on, each a real process."""
+"""What stands in the bench, each a real process: the mock upstream, the naive proxy, Freehold with everything on."""
 
 import json
 import os
