@@ -122,8 +122,8 @@ def _added(name: str, found: dict[str, Rate], *, p50: float | None, p99: float |
 def streams(bench: Bench, freehold: Target, naive: Target) -> Iterator[Figure]:
     """Paced streams, each chunk decoded on its way; the delay of a chunk counts from when the upstream wrote it.
 
-    Where chunks are late by more than the time between two of them they arrive together and are cheaper; such a run says
-    nothing about paced ones.
+    Where chunks are late by more than the time between two of them they arrive together and are cheaper; such a run
+    says nothing about paced ones.
     """
     slow = [_streamed(bench, naive, 40, number) for number in range(bench.rounds)]
     for count in (200, 500):
