@@ -6,6 +6,7 @@ import socket
 import subprocess
 from pathlib import Path
 
+import httpx
 import pytest
 
 from command_world import ALONE, FREEHOLD, environment, shell, up
@@ -194,3 +195,25 @@ def test_a_reload_is_told_and_wrong_settings_are_not_taken(tmp_path: Path) -> No
         "live.toml: [simulated.two] skil: no such setting; did you mean skill?\n",
     ]
     assert [row["id"] for row in models["data"]] == ["auto", "two/simulated", "simulated"]
+
+
+def test_after_kill_9_the_next_start_says_what_it_closed(tmp_path: Path) -> None:
+    (tmp_path / "silent.toml").write_text('[simulated.silent]\nerror_rate = 1\nfault = "stalled"\n')
+    command = [*FREEHOLD, "up", "--port", "0", "--settings", "silent.toml"]
+    with (
+        subprocess.Popen(command, cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, text=True) as process,
+        httpx.Client(trust_env=False) as client,
+    ):
+        assert process.stdout is not None
+        url = next(line for line in process.stdout if "base_url " in line).split("base_url ")[1].split(")")[0]
+        body = {"model": "auto", "stream": True, "messages": [{"role": "user", "content": "Hello"}]}
+        with client.stream("POST", f"{url}/chat/completions", json=body) as answer:
+            id_ = answer.headers["x-freehold-inference"]
+            process.kill()
+
+    with up(tmp_path, "--settings", "silent.toml") as gateway:
+        pass
+    listed = json.loads(shell("freehold inferences list --json", tmp_path).stdout)
+
+    assert "Recovered: closed 1 inferences as unknown" in gateway.text
+    assert [(row["id"], row["outcome"], row["error"]) for row in listed] == [(id_, "unknown", "process_died")]
