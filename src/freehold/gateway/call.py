@@ -97,19 +97,16 @@ class _Attempt(Struct, eq=False):
                 self._fail(Broken(f"The answer of {self.deployment.id} exceeds {MAX_ANSWER} bytes"))
             self._body.append(piece)
             return
-        try:
-            events = self._decoder.feed(piece)
-        except ProviderError as error:
-            self.relay.stop_sending()
-            self._fail(error)
-            return
-        except Exception as error:  # the request edge: whatever a provider sends must end in a record
-            self.relay.stop_sending()
-            self._fail(Internal(f"Reading the answer of {self.deployment.id} failed: {error!r}"))
-            return
         relay = self.relay
-        for event in events:
-            relay.event(event)
+        try:
+            for event in self._decoder.feed(piece):
+                relay.event(event)
+        except ProviderError as error:
+            relay.stop_sending()
+            self._fail(error)
+        except Exception as error:  # the request edge: whatever a provider sends must end in a record
+            relay.stop_sending()
+            self._fail(Internal(f"Reading the answer of {self.deployment.id} failed: {error!r}"))
 
     def done(self) -> None:
         if self.over:
@@ -195,9 +192,14 @@ class Relay(Struct, eq=False):
     def _call(self, deployment: Deployment) -> None:
         account = self.exchange.world.accounts[deployment.provider]
         self._tries += 1
-        self._attempt = _Attempt(self, deployment, account, self.board.clock())
-        body = account.dialect.encode_request(self.request, model=deployment.model, quirks=account.quirks)
-        self._sending = account.upstream.send(account.path, account.headers, body, self._attempt)
+        attempt = self._attempt = _Attempt(self, deployment, account, self.board.clock())
+        try:
+            body = account.dialect.encode_request(self.request, model=deployment.model, quirks=account.quirks)
+            self._sending = account.upstream.send(account.path, account.headers, body, attempt)
+        except Exception as error:  # the request edge: what is accepted must end in a record
+            broken = Internal(f"The request could not be written for {deployment.id}: {error!r}")
+            asyncio.get_running_loop().call_soon(attempt.failed, broken)
+            return
         if self._paused:
             self._sending.pause()
 

@@ -283,9 +283,11 @@ class Pipeline:
                     return
                 exchange.reservation = self._budgets.reserve(key, amount, exchange.at)
             self._promise(exchange)
-        except FreeholdError as error:
-            relay.ended = True
-            end.end(Outcome("refused", error))
+        except Exception as error:  # the request edge; the caller may have left meanwhile
+            if not relay.ended:
+                relay.ended = True
+                known = error if isinstance(error, FreeholdError) else Internal(f"No budget could be had: {error!r}")
+                end.end(Outcome("refused", known))
             return
         relay.start()
 
