@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from freehold.app.engine import Engine, Told
+from freehold.app.home import NODES
 from freehold.core.errors import InUse, StoreFailed
 from freehold.core.events import Collect, Event, Outcome
 from freehold.core.principal import Budget, Key
@@ -20,9 +21,6 @@ from freehold.settings.tables import Settings
 T = TypeVar("T")
 AT_ONCE = 8
 """Questions under way at the same time: replays leave room for callers."""
-
-NODES = 64
-"""Engines beside gateways that one data folder may hold at the same time, each with a ledger of its own."""
 
 
 class PipelineAsker:

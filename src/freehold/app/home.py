@@ -2,14 +2,15 @@
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryFile
 
 import msgspec
 
-from freehold.core.errors import Changed, SettingsWrong, StoreFailed
+from freehold.core.errors import Changed, InUse, SettingsWrong, StoreFailed
 from freehold.core.inference import Accepted, Inference
 from freehold.core.principal import Key
 from freehold.core.tuned import Run, Tuned
@@ -31,6 +32,8 @@ from freehold.store.inferences import SqlInferences
 from freehold.store.keys import SqlKeys
 
 NODE = "main"
+NODES = 64
+"""Processes beside the gateway that one data folder may have at the same time, each with a ledger of its own."""
 ELSEWHERE = "Choose another with --data or FREEHOLD_DATA"
 BATCH = 2_000
 
@@ -86,6 +89,21 @@ class Home:
         )
         self._reconcile(node)
         return journal, recovery
+
+    @contextmanager
+    def journal_beside(self) -> Generator[Journal]:
+        """A ledger beside that of the gateway, for a moment: of the first worker's name that nobody uses."""
+        for number in range(1, NODES + 1):
+            try:
+                journal, _ = self.open_journal(f"worker-{number}")
+            except InUse:
+                continue
+            try:
+                yield journal
+            finally:
+                journal.stop()
+            return
+        raise StoreFailed(f"{NODES} workers have this data folder open; end some")
 
     def open_bodies(self, node: str, told: Callable[[str], None]) -> WritingBodies:
         """What routes collect, for writing."""

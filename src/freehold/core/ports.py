@@ -94,17 +94,21 @@ class BudgetStore(Protocol):
     def spent(self, *, key: str, period: int) -> int: ...
 
 
-class Bodies(Protocol):
-    """What was said on routes that collect."""
-
-    def put(self, body: Body) -> None:
-        """Keep it; returns at once and never raises."""
-        ...
+class KeptBodies(Protocol):
+    """What was said on routes that collect, to be read."""
 
     def get(self, id: str) -> Body | None: ...
 
     def scan(self, *, since: int = 0, until: int | None = None, route: str | None = None) -> Iterator[Body]:
         """Those accepted from `since` on and before `until` (UTC nanoseconds), roughly the oldest first."""
+        ...
+
+
+class Bodies(KeptBodies, Protocol):
+    """What was said on routes that collect."""
+
+    def put(self, body: Body) -> None:
+        """Keep it; returns at once and never raises."""
         ...
 
     def forget(self, *, subject: str | None = None, ids: Sequence[str] = ()) -> int:

@@ -1,6 +1,7 @@
 """The student behind the port of tuners."""
 
 from collections.abc import Sequence
+from hashlib import sha256
 from typing import Any
 
 from msgspec import Struct, convert
@@ -10,6 +11,7 @@ from freehold.core.tuned import Method
 from freehold.flywheel.jobs.job import Steps
 from freehold.flywheel.tuning.student.tuner import Recipe, tune
 from freehold.flywheel.tuning.tuner import Made, Task
+from freehold.runtime.student.artifact import MANIFEST
 from freehold.runtime.student.student import Student
 
 
@@ -45,7 +47,7 @@ class StudentTuner:
             path = tune(list(task.train), recipe, task.artifacts, progress=steps.progress)
             student = Student.load(path)
             metrics = dict(student.manifest.metrics) | validated(student, task.validation)
-            return {"path": str(path), "digest": path.name.rpartition("-")[2], "metrics": metrics}
+            return {"path": str(path), "digest": sha256((path / MANIFEST).read_bytes()).hexdigest(), "metrics": metrics}
 
         made = steps.step("train", train)
         return Made(digest=made["digest"], path=made["path"], metrics=made["metrics"])
