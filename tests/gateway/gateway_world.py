@@ -176,7 +176,7 @@ class House:
 
     @property
     def address(self) -> tuple[str, int]:
-        host, _, port = self.started.url.removeprefix("http://").rpartition(":")
+        host, _, port = self.started.url.partition("://")[2].rpartition(":")
         return host, int(port)
 
     @property

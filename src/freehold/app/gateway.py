@@ -94,7 +94,12 @@ class Gateway:
         try:
             tls = _tls(server.tls_cert, server.tls_key)
             self._server = await asyncio.get_running_loop().create_server(
-                lambda: Connection(self.door), server.host, server.port, ssl=tls, backlog=2048
+                lambda: Connection(self.door),
+                server.host,
+                server.port,
+                ssl=tls,
+                ssl_handshake_timeout=server.head_seconds if tls else None,
+                backlog=2048,
             )
         except (OSError, ssl.SSLError) as error:
             self.engine.abandon()
