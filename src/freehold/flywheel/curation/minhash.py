@@ -29,7 +29,7 @@ CROWD = 50
 CENTRES = 8
 
 SAMPLE = 256
-COMMON = 0.5
+COMMON = 0.9
 """Shingles in more than this share of a sample are a template that says nothing about a single text."""
 
 Signatures = NDArray[np.uint32]
@@ -59,7 +59,7 @@ def signatures(texts: Sequence[str], *, ignore: _Hashes | None = None) -> Signat
 
 
 def template(texts: Sequence[str]) -> _Hashes:
-    """The shingles that more than half of these texts share, seen in an even sample; none among a few texts."""
+    """The shingles that nearly all of these texts share, as an even sample shows; none among a few texts."""
     if len(texts) < 20:
         return np.empty(0, dtype=np.uint32)
     step = max(1, len(texts) // SAMPLE)

@@ -1,6 +1,7 @@
 """Import: feedback from a table, such as an export of a help desk or of an annotation tool."""
 
 from collections import Counter
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -42,22 +43,26 @@ class Report(Struct, frozen=True, kw_only=True):
     refused: tuple[Refused, ...]
 
 
-def import_csv(path: Path, store: FeedbackStore, *, now: int, by: str | None = None) -> Report:
+def import_csv(
+    path: Path, store: FeedbackStore, *, now: int, by: str | None = None, ignored: Sequence[str] = ()
+) -> Report:
     """Add the feedback of a table (`COLUMNS`, with a header) and say what was refused, and why.
 
     `now`: UTC nanoseconds, for rows that do not say when. `at` is ISO 8601 (UTC where it names no zone) or UTC
-    nanoseconds. The same file again adds nothing. InvalidRequest: not a row was taken.
+    nanoseconds. The same file again adds nothing. `ignored`: further columns that the table may have. InvalidRequest:
+    not a row was taken.
     """
     accepted, judgements = 0, 0
     refused: list[Refused] = []
     batch: list[Feedback] = []
     seen: Counter[str] = Counter()
-    for row in rows(path, COLUMNS):
+    for row in rows(path, (*COLUMNS, *ignored)):
         if isinstance(row, Refused):
             refused.append(row)
             continue
         try:
-            found = _feedback(row, seen, now=now, by=by)
+            known = Row(row.line, {k: v for k, v in row.cells.items() if k not in ignored})
+            found = _feedback(known, seen, now=now, by=by)
         except InvalidRequest as error:
             refused.append(Refused(row.line, error.message, shown(row.cells)))
             continue
