@@ -47,7 +47,10 @@ PROMISES: dict[str, Promise] = {
     ),
     "reload-keeps-old": Promise(
         "SIGHUP loads the settings again; where the new ones are wrong the old ones stay.",
-        ("test_a_reload_is_told_and_wrong_settings_are_not_taken",),
+        (
+            "test_a_reload_is_told_and_wrong_settings_are_not_taken",
+            "test_new_settings_hold_without_dropping_a_stream_and_wrong_ones_change_nothing",
+        ),
     ),
     "secrets-stay-secret": Promise(
         "A secret is never printed, logged, pickled, stored in a snapshot or written into settings.",
@@ -65,6 +68,40 @@ PROMISES: dict[str, Promise] = {
             "test_chat_and_stream_are_answered_and_recorded_with_their_cost",
             "test_an_unknown_model_is_refused_with_the_nearest_name_and_recorded",
             "test_models_are_listed",
+        ),
+    ),
+    "lossless": Promise(
+        "Where caller and provider speak one dialect unknown fields pass, and only what must change is changed.",
+        (
+            "test_a_recorded_request_is_sent_on_with_equal_values_whatever_its_spelling",
+            "test_a_recorded_request_that_needs_no_change_is_sent_as_it_was_written",
+            "test_a_recorded_stream_is_written_as_it_came",
+            "test_a_recorded_stream_is_read_the_same_at_any_split",
+            "test_a_recorded_completion_is_written_as_it_came",
+        ),
+    ),
+    "usage-in-one-form": Promise(
+        "Tokens are counted in one form whatever the provider states, and each is billed once.",
+        (
+            "test_the_usage_of_a_recorded_answer_is_brought_into_one_form",
+            "test_usage_in_every_chunk_counts_once",
+            "test_what_an_answer_that_failed_cost_is_counted",
+        ),
+    ),
+    "errors-in-the-dialect": Promise(
+        "Every error comes in the caller's dialect, and every status of a provider has one meaning.",
+        (
+            "test_every_error_of_ours_is_told_in_the_shape_of_openai",
+            "test_a_status_has_one_meaning",
+            "test_the_tree_is_whole",
+            "test_a_path_that_does_not_exist_is_told_in_the_callers_dialect",
+        ),
+    ),
+    "one-meaning": Promise(
+        "A body with two meanings or none is refused by what is wrong with it.",
+        (
+            "test_a_body_with_two_meanings_or_none_is_refused_by_what_is_wrong",
+            "test_a_wrong_body_is_refused_by_naming_what_is_wrong",
         ),
     ),
     "names-of-models": Promise(
@@ -147,6 +184,14 @@ PROMISES: dict[str, Promise] = {
         ),
     ),
     # where and how
+    "plans-are-pure": Promise(
+        "A plan follows from its recorded inputs alone, and names why each other deployment was left out.",
+        (
+            "test_the_same_inputs_give_the_same_plan_in_whatever_order_the_candidates_come",
+            "test_every_candidate_is_in_the_plan_or_left_out_for_a_reason_that_is_true",
+            "test_each_objective_puts_first_what_it_says",
+        ),
+    ),
     "fallback-before-content": Promise(
         "Until content has left, a failed call is repeated or moves on; after that it is cut, never continued.",
         (
@@ -196,6 +241,22 @@ PROMISES: dict[str, Promise] = {
             "test_a_killed_process_loses_no_promise",
             "test_what_was_accepted_and_never_closed_is_closed_as_unknown_at_the_next_start",
             "test_a_tail_torn_at_any_byte_is_kept_aside_and_cut",
+        ),
+    ),
+    "no-answer-without-record": Promise(
+        "Nothing is sent without a promise in the ledger, and an answer without its record does not count as given.",
+        (
+            "test_without_a_promise_in_the_ledger_nothing_is_sent",
+            "test_an_answer_without_its_record_does_not_count_as_given",
+            "test_killed_in_the_middle_of_many_requests_it_has_a_record_of_each",
+            "test_after_kill_9_the_next_start_says_what_it_closed",
+        ),
+    ),
+    "drains": Promise(
+        "Told to stop it takes nothing new, lets what runs finish, and cuts what does not end.",
+        (
+            "test_told_to_stop_it_finishes_what_runs_and_takes_nothing_new",
+            "test_a_stream_that_does_not_end_is_cut_when_the_time_to_drain_is_over",
         ),
     ),
     "ledger-tamper-evident": Promise(
