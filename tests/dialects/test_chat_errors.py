@@ -32,7 +32,7 @@ def leaves(kind: type[FreeholdError]) -> Iterator[type[FreeholdError]]:
         yield kind
 
 
-ALL = sorted(leaves(FreeholdError), key=lambda kind: kind.__name__)
+ALL = sorted((k for k in leaves(FreeholdError) if k.__module__ == FreeholdError.__module__), key=lambda k: k.__name__)
 
 
 def decode(status: int, body: bytes = b"", **headers: str) -> ProviderError:

@@ -14,6 +14,7 @@ _BLANK = re.compile(rb"\r\n\r\n|\n\n|\r\r(?!\n)|\n\r\n|\r\n\n|\n\r(?!\n)|\r\r\n"
 _LINE = re.compile(rb"\r\n|\n|\r")
 _NAME = re.compile(rb"(?:^|[\r\n])event: ?([^\r\n]*)")
 _LONGEST_BLANK = 4
+CR, LF = b"\r\n"
 BOM = b"\xef\xbb\xbf"
 
 
@@ -29,20 +30,22 @@ class Frames:
 
     def feed(self, piece: bytes) -> list[Frame]:
         """The frames that are whole now; Broken where one exceeds the limit."""
-        rest = self._rest
-        if len(rest) > self._limit:
-            raise Broken(f"The provider sent an event larger than {self._limit} bytes")
         if self._first:
             piece = self._begin(piece)
+        if self._rest or CR in piece:
+            return self._careful(piece)
         # The ordinary case: line feeds only, each event one `data: ` line, the piece ends with an event.
-        if not rest and b"\r" not in piece:
-            *whole, left = piece.split(b"\n\n")
-            frames = [(raw + b"\n\n", payload(raw)) for raw in whole]
-            rest += left
-        else:
-            seen = len(rest)
-            rest += piece
-            frames = self._careful(max(seen - _LONGEST_BLANK, 0))
+        frames: list[Frame] = []
+        start, size = 0, len(piece)
+        while (end := piece.find(b"\n", start) + 1) and end < size:
+            single = piece[end] == LF
+            if not single and not (end := piece.find(b"\n\n", end) + 1):
+                break
+            raw = piece[start : end + 1]
+            frames.append((raw, raw[6:-2] if single and raw.startswith(b"data: ") else payload(raw)))
+            start = end + 1
+        if start < size:
+            self._rest += piece[start:]
         return frames
 
     def _begin(self, piece: bytes) -> bytes:
@@ -55,16 +58,21 @@ class Frames:
         self._first = False
         return start.removeprefix(BOM)
 
-    def _careful(self, at: int) -> list[Frame]:
-        """Any mixture of line ends, looked for from `at`. A carriage return at the very end may be half of one: it
-        waits."""
+    def _careful(self, piece: bytes) -> list[Frame]:
+        """Any mixture of line ends, in what waited and the piece. A carriage return at the very end may be half of
+        one: it waits."""
         rest = self._rest
+        if len(rest) > self._limit:
+            raise Broken(f"The provider sent an event larger than {self._limit} bytes")
+        seen = len(rest)
+        rest += piece
         frames: list[Frame] = []
         start = 0
-        for blank in _BLANK.finditer(rest, at):
+        for blank in _BLANK.finditer(rest, max(seen - _LONGEST_BLANK, 0)):
             if blank.end() == len(rest) and rest.endswith(b"\r"):
                 break
-            frames.append((bytes(rest[start : blank.end()]), payload(bytes(rest[start : blank.start()]))))
+            raw = bytes(rest[start : blank.end()])
+            frames.append((raw, payload(raw)))
             start = blank.end()
         del rest[:start]
         return frames
@@ -88,8 +96,6 @@ def replaced(raw: bytes, data: bytes) -> bytes:
 
 def payload(raw: bytes) -> bytes:
     """The data of a frame."""
-    if raw.startswith(b"data: ") and b"\n" not in raw and b"\r" not in raw:
-        return raw[6:]
     found: list[bytes] = []
     for line in _LINE.split(raw):
         if line.startswith(b"data:"):

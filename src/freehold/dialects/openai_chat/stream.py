@@ -32,16 +32,20 @@ class StreamDecoder:
         if self._done:
             return []
         events: list[Event] = []
+        reader = self._reader
         try:
             for raw, data in self._frames.feed(piece):
-                if data[:6] == DONE and data.strip() == DONE:
+                if data[:1] == b"{" and raw[:5] == b"data:":
+                    event = reader.read(data, raw)
+                elif data.strip() == DONE:
                     self._done = True
                     break
-                event = self._event(raw, data)
+                else:
+                    event = self._other(raw, data)
                 if event.raw or event.deltas:
                     events.append(event)
-                if self._reader.error is not None:
-                    raise self._reader.error
+                if reader.error is not None:
+                    raise reader.error
         except ProviderError as error:
             self.error = error
             if not events:
@@ -64,7 +68,8 @@ class StreamDecoder:
             raise Broken("The provider broke off in the middle of its answer")
         return events
 
-    def _event(self, raw: bytes, data: bytes) -> Event:
+    def _other(self, raw: bytes, data: bytes) -> Event:
+        """What a frame says that is more, or less, than a line of data."""
         if data and (raw[:5] == b"data:" or not data.isspace()):
             if raw[:5] != b"data:" and named(raw) == b"error":
                 self._reader.error = error_in_answer(data)
