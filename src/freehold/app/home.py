@@ -43,7 +43,7 @@ class Home:
 
     def __init__(self, settings: Settings) -> None:
         self.folder = Path(settings.data.folder)
-        self._settings = settings
+        self.settings = settings
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -85,7 +85,7 @@ class Home:
     def open_journal(self, node: str) -> tuple[Journal, Recovery]:
         """The ledger, for writing. Leases that a dead process left are settled from what the ledger says it spent."""
         journal, recovery = Journal.open(
-            self.ledger, node=node, clock=time.time_ns, sync=self._settings.data.durability
+            self.ledger, node=node, clock=time.time_ns, sync=self.settings.data.durability
         )
         self._reconcile(node)
         return journal, recovery

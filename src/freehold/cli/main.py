@@ -5,6 +5,7 @@ import sys
 
 import click
 
+from freehold.app.on_demand import on_demand
 from freehold.cli.check import check
 from freehold.cli.inferences import explain_command, inferences
 from freehold.cli.keys import keys
@@ -13,8 +14,34 @@ from freehold.cli.simulate import simulate
 from freehold.cli.up import up
 from freehold.core.errors import FreeholdError
 
+LATER = {
+    "datasets": "freehold.cli.datasets:datasets",
+    "feedback": "freehold.cli.datasets:feedback",
+    "consents": "freehold.cli.datasets:consents",
+    "tune": "freehold.cli.tune:tune",
+    "evaluate": "freehold.cli.tune:evaluate",
+    "swap": "freehold.cli.tune:swap",
+    "rollout": "freehold.cli.rollout:rollout",
+    "lineage": "freehold.cli.rollout:lineage",
+    "jobs": "freehold.cli.jobs:jobs",
+    "worker": "freehold.cli.jobs:worker",
+}
+"""Commands that are imported where somebody uses them: they bring numbers and jobs, which a gateway goes without."""
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+
+class Commands(click.Group):
+    """The commands; those of `LATER` are imported on demand."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*super().list_commands(ctx), *LATER})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in LATER:
+            return on_demand(*LATER[cmd_name].split(":"))
+        return super().get_command(ctx, cmd_name)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="freehold")
 def commands() -> None:
     """Own your AI: one endpoint in front of every model, governed, routed and recorded."""

@@ -104,6 +104,22 @@ class SqlInferences:
                 found.update((one.id, one) for one in map(_decode, connection.scalars(chosen)))
         return found
 
+    def ids(self, *, subject: str) -> Sequence[str]:
+        """Every inference about a subject."""
+        with self._database.read() as connection:
+            return connection.scalars(select(inferences.c.id).where(inferences.c.subject == subject)).all()
+
+    def subjects(self, ids: Sequence[str]) -> Sequence[str]:
+        """The subjects of these inferences."""
+        found: set[str] = set()
+        with self._database.read() as connection:
+            for start in range(0, len(ids), BATCH):
+                some = inferences.c.id.in_(ids[start : start + BATCH])
+                found.update(
+                    connection.scalars(select(inferences.c.subject).where(some, inferences.c.subject.is_not(None)))
+                )
+        return sorted(found)
+
     def latest(self, limit: int) -> Iterator[Inference]:
         """The newest first."""
         return iter(self.query(limit=limit))
