@@ -1,5 +1,7 @@
 """The database opens at the newest schema, for many processes at once, or says why not."""
 
+import subprocess
+import sys
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -11,7 +13,7 @@ from sqlalchemy import text
 
 from freehold.core.errors import StoreFailed
 from freehold.core.principal import Key
-from freehold.store.database import Database
+from freehold.store.database import Database, newest
 from freehold.store.keys import SqlKeys
 from freehold.store.schema import metadata
 
@@ -122,3 +124,21 @@ def test_a_server_that_is_not_there_is_named_without_its_password() -> None:
 
     assert "postgresql+psycopg://ann:***@127.0.0.1:1/x failed" in caught.value.message
     assert "geheim" not in caught.value.message
+
+
+def test_a_database_at_the_newest_schema_opens_without_alembic(tmp_path: Path) -> None:
+    url = tmp_path / "store.db"
+    Database.open(url).close()
+    script = (
+        "import sys; from pathlib import Path; from freehold.store.database import Database; "
+        f"Database.open(Path({str(url)!r})).close(); print('alembic' in sys.modules)"
+    )
+
+    said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+
+    assert said.stdout == "False\n"
+
+
+def test_the_newest_revision_is_the_last_file_of_the_migrations(database: Database) -> None:
+    with database.read() as connection:
+        assert MigrationContext.configure(connection).get_current_heads() == (newest(),)

@@ -2,14 +2,23 @@
 
 from collections.abc import Generator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, make_url
+from sqlalchemy import (
+    URL,
+    Connection,
+    Engine,
+    Table,
+    column,
+    create_engine,
+    event,
+    inspect,
+    make_url,
+    select,
+    table,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
@@ -17,7 +26,6 @@ from freehold.core.errors import StoreFailed
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 BUSY_MS = 10_000
-ADVISORY_LOCK = 0x66726565686F6C64  # "freehold": one process migrates a PostgreSQL database at a time
 
 
 class Database:
@@ -88,22 +96,23 @@ class Database:
             raise StoreFailed(f"The store {self.name} failed: {str(cause).strip()}") from error
 
     def _migrate(self) -> None:
-        config = Config()
-        config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-        scripts = ScriptDirectory.from_config(config)
-        known = {script.revision for script in scripts.walk_revisions()}
-        with self.write() as connection:
-            if self.engine.dialect.name == "postgresql":
-                connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({ADVISORY_LOCK})")
-            found = set(MigrationContext.configure(connection).get_current_heads())
-            if unknown := found - known:
-                raise StoreFailed(
-                    f"The store {self.name} was written by a newer Freehold (schema {', '.join(sorted(unknown))}; "
-                    f"this one knows up to {scripts.get_current_head()}). Upgrade Freehold, or open another store."
-                )
-            if found != set(scripts.get_heads()):
-                config.attributes["connection"] = connection
-                command.upgrade(config, "head")
+        """Bring the schema up to this code's. A database that has it needs no Alembic, which is loaded only here."""
+        if self._revision() != newest():
+            migrating = import_module("freehold.store.migrating")
+            with self.write() as connection:
+                migrating.migrate(connection, self.name)
+
+    def _revision(self) -> str | None:
+        """The schema that a database has; None where it is new."""
+        with self._failing(), self.engine.connect() as connection:
+            if not inspect(connection).has_table("alembic_version"):
+                return None
+            return connection.scalar(select(column("version_num")).select_from(table("alembic_version")))
+
+
+def newest() -> str:
+    """The newest revision of the schema: each is a file whose name begins with it."""
+    return max(path.name for path in (MIGRATIONS / "versions").glob("[0-9]*.py"))[:4]
 
 
 def _url(where: str | Path) -> URL:
