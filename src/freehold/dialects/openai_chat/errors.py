@@ -9,7 +9,6 @@ from msgspec import Struct
 
 from freehold.core.errors import (
     Broken,
-    CallerError,
     CredentialRefused,
     FreeholdError,
     Overloaded,
@@ -217,9 +216,7 @@ def encode_error(error: FreeholdError) -> bytes:
     """{"error": {"message", "type", "param", "code"}}. What a provider rejected passes as it was said."""
     if isinstance(error, Rejected) and _object(error.body).get("error"):
         return error.body
-    kind = TYPES.get(
-        error.status, "invalid_request_error" if isinstance(error, CallerError | Rejected) else "server_error"
-    )
+    kind = TYPES.get(error.status, "invalid_request_error" if error.status < 500 else "server_error")
     if error.code == "insufficient_quota":
         kind = "insufficient_quota"
     value = {"message": error.message, "type": kind, "param": error.param, "code": error.code}
