@@ -163,9 +163,8 @@ def _tensors(folder: Path, shape: Shape, arch: str) -> Iterator[tuple[str, Tenso
             found = names.get_name(name, try_suffixes=(".weight", ".bias"))
             if found is None:
                 raise InvalidRequest(f"{path.name} holds {name}, for which llama.cpp has no place")
-            if arch == "llama" and ".self_attn." in name:
-                tensor = _interleaved(name, tensor, shape)
-            yield found, *_numbers(tensor)
+            attention = arch == "llama" and ".self_attn." in name
+            yield found, *_numbers(_interleaved(name, tensor, shape) if attention else tensor)
 
 
 def _numbers(tensor: Tensor) -> tuple[Tensor, Any]:

@@ -5,7 +5,6 @@ them is refused, since its ids would come out differently.
 """
 
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -58,7 +57,7 @@ def vocabulary(folder: Path, size: int) -> Vocabulary:
     model: Json = spec["model"]
     if model.get("type") != "BPE":
         raise InvalidRequest(f"A tokenizer of type {model.get('type')} cannot be exported to GGUF, only BPE")
-    merges = [tuple(m) if isinstance(m, list) else tuple(m.split(" ", 1)) for m in model["merges"]]
+    merges = [_pair(m) for m in model["merges"]]
     tokens, kinds = _tokens(spec, size)
     add_bos, add_eos = _ends(spec)
     special = _special(config, spec)
@@ -79,6 +78,12 @@ def vocabulary(folder: Path, size: int) -> Vocabulary:
         raise InvalidRequest(f"The tokenizer merges otherwise than llama.cpp does for '{pre}'; its ids would differ")
     joined = [f"{a} {b}" for a, b in merges]
     return Vocabulary(model="gpt2", tokens=tokens, kinds=kinds, merges=joined, pre=pre, **common)
+
+
+def _pair(merge: Any) -> tuple[str, str]:
+    """Old files write a merge as 'a b', new ones as a pair."""
+    a, b = merge.split(" ", 1) if isinstance(merge, str) else merge
+    return a, b
 
 
 def _tokens(spec: Json, size: int) -> tuple[list[str], list[int]]:
@@ -109,7 +114,7 @@ def _pre(spec: Json) -> str:
     raise InvalidRequest("The tokenizer splits text in a way that llama.cpp has no name for; its ids would differ")
 
 
-def _scores(tokens: list[str], merges: list[tuple[str, ...]]) -> list[float]:
+def _scores(tokens: list[str], merges: list[tuple[str, str]]) -> list[float]:
     """SentencePiece merges the pair whose piece scores highest: earlier merges score higher."""
     rank: dict[str, int] = {}
     for i, (a, b) in enumerate(merges):
@@ -144,8 +149,8 @@ def _special(config: Json, spec: Json) -> dict[str, int]:
     ids: dict[str, int] = {**spec["model"]["vocab"], **{a["content"]: a["id"] for a in spec.get("added_tokens", [])}}
     found: dict[str, int] = {}
     for role in ("bos", "eos", "unk", "pad"):
-        named = config.get(f"{role}_token")
-        text = named.get("content") if isinstance(named, Mapping) else named
+        named: Any = config.get(f"{role}_token")
+        text = named["content"] if isinstance(named, dict) else named
         if text in ids:
             found[role] = ids[text]
     return found

@@ -123,11 +123,8 @@ def outside(values: Sequence[object], labels: Sequence[str]) -> NDArray[np.bool_
 
 
 def scope_score(logits: Matrix, out: NDArray[np.bool_]) -> float:
-    """How much more the text looks like one class in scope than like none: the log odds of the best one in scope
-    against those out of scope, and the energy of the best one (Liu et al. 2020), half and half."""
-    inside = logits[~out]
-    best = float(inside.max())
-    return 0.5 * (best - float(np.logaddexp.reduce(logits[out]))) + 0.5 * (best - float(inside.mean()))
+    """How much more the text looks like one class in scope than like all those out of scope: log odds."""
+    return float(logits[~out].max() - np.logaddexp.reduce(logits[out]))
 
 
 def _grams(kinds: Sequence[str], tensors: dict[str, Tensor]) -> list[Grams]:
