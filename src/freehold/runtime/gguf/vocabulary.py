@@ -150,7 +150,7 @@ def _special(config: Json, spec: Json) -> dict[str, int]:
     found: dict[str, int] = {}
     for role in ("bos", "eos", "unk", "pad"):
         named: Any = config.get(f"{role}_token")
-        text = named["content"] if isinstance(named, dict) else named
+        text: Any = named["content"] if isinstance(named, dict) else named
         if text in ids:
             found[role] = ids[text]
     return found

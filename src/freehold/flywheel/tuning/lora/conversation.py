@@ -14,12 +14,12 @@ IGNORED = -100
 """The label of a token that is read but not learned."""
 
 PLAIN_TEMPLATE = (
-    "{% for m in messages %}"
-    "{% if m['role'] == 'assistant' %}Assistant: {{ m['content'] }}{{ eos_token }}\n"
-    "{% elif m['role'] == 'system' %}System: {{ m['content'] }}\n"
-    "{% else %}User: {{ m['content'] }}\n{% endif %}"
+    "{{ bos_token }}{% for m in messages %}"
+    "{% if m['role'] == 'assistant' %}Assistant:\n{{ m['content'] }}{{ eos_token }}\n"
+    "{% elif m['role'] == 'system' %}System:\n{{ m['content'] }}\n"
+    "{% else %}User:\n{{ m['content'] }}\n{% endif %}"
     "{% endfor %}"
-    "{% if add_generation_prompt %}Assistant:{{ ' ' }}{% endif %}"
+    "{% if add_generation_prompt %}Assistant:\n{% endif %}"
 )
 """For a tokenizer that brings no chat template. It is saved with the tuned model, so that serving uses the same."""
 

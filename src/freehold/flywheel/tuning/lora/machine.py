@@ -1,6 +1,7 @@
 """What this machine is good for: which numbers to compute in, and what computing costs in energy."""
 
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -66,10 +67,8 @@ class Meter:
         """Between two looks, the GPU is taken to draw what it draws now."""
         now = time.monotonic()
         if torch.cuda.is_available():
-            try:
+            with suppress(ModuleNotFoundError, RuntimeError):  # no NVML: the GPU's share stays unknown
                 self._gpu += torch.cuda.power_draw() / 1000 * (now - self._at)
-            except (ModuleNotFoundError, RuntimeError):  # no NVML: the GPU's share stays unknown
-                pass
         self._at = now
 
     def joules(self) -> float:
