@@ -1,4 +1,4 @@
-"""What leaves for a caller: untouched bytes as they are, of touched ones only that changed, our own words as OpenAI's."""
+"""What leaves for a caller: untouched bytes as they are, of touched ones only that changed, our words as OpenAI's."""
 
 import json
 from collections.abc import Sequence
