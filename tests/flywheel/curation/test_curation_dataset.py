@@ -16,22 +16,8 @@ from freehold.flywheel.curation.importing import Imported, imported
 from freehold.flywheel.curation.terms import terms
 
 WORDS = [
-    "where",
-    "card",
-    "money",
-    "lost",
-    "parcel",
-    "refund",
-    "order",
-    "account",
-    "password",
-    "change",
-    "cancel",
-    "late",
-    "broken",
-    "open",
-    "close",
-    "hello",
+    *("where", "card", "money", "lost", "parcel", "refund", "order", "account"),
+    *("password", "change", "cancel", "late", "broken", "open", "close", "hello"),
 ]
 
 

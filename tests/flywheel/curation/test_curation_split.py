@@ -11,22 +11,8 @@ from freehold.core.dataset import Example
 from freehold.flywheel.curation.split import TOGETHER, Shares, split, together
 
 WORDS = [
-    "where",
-    "card",
-    "money",
-    "lost",
-    "parcel",
-    "refund",
-    "order",
-    "account",
-    "password",
-    "change",
-    "cancel",
-    "late",
-    "broken",
-    "open",
-    "close",
-    "hello",
+    *("where", "card", "money", "lost", "parcel", "refund", "order", "account"),
+    *("password", "change", "cancel", "late", "broken", "open", "close", "hello"),
 ]
 rows = st.lists(
     st.builds(

@@ -38,6 +38,7 @@ Signatures = NDArray[np.uint32]
 _Hashes = NDArray[np.uint32]
 _random = np.random.default_rng(0x66726565686F6C64)
 _FACTORS = _random.integers(0, 1 << 32, PERMUTATIONS, dtype=np.uint32) | np.uint32(1)
+_HALF = np.uint32(15)
 _MASKS = _random.integers(0, 1 << 32, PERMUTATIONS, dtype=np.uint32)
 
 
@@ -140,9 +141,12 @@ def _without(hashes: _Hashes, counts: NDArray[np.intp], ignore: _Hashes) -> tupl
 def _least(hashes: _Hashes, counts: NDArray[np.intp]) -> Signatures:
     starts = np.cumsum(counts) - counts
     found = np.empty((len(counts), PERMUTATIONS), dtype=np.uint32)
+    mixed, high = np.empty_like(hashes), np.empty_like(hashes)
     for i in range(PERMUTATIONS):
-        mixed = (hashes ^ _MASKS[i]) * _FACTORS[i]
-        mixed ^= mixed >> np.uint32(15)
+        np.bitwise_xor(hashes, _MASKS[i], out=mixed)
+        np.multiply(mixed, _FACTORS[i], out=mixed)
+        np.right_shift(mixed, _HALF, out=high)
+        np.bitwise_xor(mixed, high, out=mixed)
         found[:, i] = np.minimum.reduceat(mixed, starts)
     return found
 

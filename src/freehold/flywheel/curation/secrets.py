@@ -78,6 +78,7 @@ _FORMS: dict[str, str] = {
 }
 _FORM = re.compile("|".join(f"(?P<f{i}>{pattern})" for i, pattern in enumerate(_FORMS.values())))
 _NAMES = tuple(_FORMS)
+_RUN = re.compile(r"-----BEGIN [A-Z0-9 ]{0,60}-----|[^\s\"'`<>]{11,10000}")
 _BEGINS = re.compile(r"[A-Za-z0-9]")
 
 _NAMED = re.compile(
@@ -87,6 +88,11 @@ _NAMED = re.compile(
     r"bearer|basic|client[_-]?id|cookie|signature|hmac|licen[sc]e|pat)"
     r"[\w.-]{0,24}[\"'`)\]*]{0,3} {0,4}(?:=>|:=|==|=|:|is|ist|lautet|,|\|>|->|>)? {0,4}[\"'`(<*]{0,3}"
     r"(?P<value>[A-Za-z0-9+/_.~!@#$%^&*:=-]{8,400})",
+    re.IGNORECASE,
+)
+_TELLING = re.compile(
+    r"key|token|secret|passw|contrase|mot de passe|pwd|passphrase|credential|auth|bearer|basic|client|cookie|signature|"
+    r"hmac|licen|pat",
     re.IGNORECASE,
 )
 _PASSWORD = re.compile(r"pass|pwd|contrase|kennwort", re.IGNORECASE)
@@ -119,7 +125,13 @@ def entropy(text: str) -> float:
 
 
 def _formed(text: str) -> Iterator[Secret]:
-    for match in _FORM.finditer(text):
+    """No form has a space or a quote in it, but that of private keys: only long runs without them are looked at."""
+    for run in _RUN.finditer(text):
+        yield from _in_run(text, *run.span())
+
+
+def _in_run(text: str, begin: int, end: int) -> Iterator[Secret]:
+    for match in _FORM.finditer(text, begin, end):
         start, end = match.span()
         if start and _BEGINS.match(text[start - 1]):
             continue
@@ -134,6 +146,8 @@ def _fake(value: str) -> bool:
 
 
 def _named(text: str) -> Iterator[Secret]:
+    if _TELLING.search(text) is None:
+        return
     at = 0
     while (match := _NAMED.search(text, at)) is not None:
         at = match.start("value")

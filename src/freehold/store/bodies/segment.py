@@ -46,39 +46,37 @@ class Frame(NamedTuple):
     end: int
 
 
+class _Known(Struct, frozen=True, array_like=True, gc=False):
+    """The first members of a stored body: all that an index wants."""
+
+    id: str
+    at: int
+    route: str
+    subject: str | None
+
+
 class _Stored(Struct, frozen=True, array_like=True):
     """The order of the members is the format; new ones go to the end."""
 
     id: str
     at: int
     route: str
+    subject: str | None
+    episode: str | None
+    deployment: str | None
     dialect: str
     request: bytes
     answer: Choice
-    episode: str | None
-    subject: str | None
-    deployment: str | None
 
 
 _encoder = msgspec.msgpack.Encoder()
+_known = msgspec.msgpack.Decoder(_Known)
 _stored = msgspec.msgpack.Decoder(_Stored)
 
 
 def encode(body: Body) -> bytes:
     """The payload of a body."""
-    return _encoder.encode(
-        _Stored(
-            body.id,
-            body.at,
-            body.route,
-            body.dialect,
-            body.request,
-            body.answer,
-            body.episode,
-            body.subject,
-            body.deployment,
-        )
-    )
+    return _encoder.encode(_Stored(*[getattr(body, name) for name in _Stored.__struct_fields__]))
 
 
 def decode(payload: bytes, path: Path, offset: int) -> Body:
@@ -118,8 +116,11 @@ def places(fd: int, path: Path, start: int = 0) -> tuple[list[Place], int]:
     found: list[Place] = []
     end = start
     for one in frames(fd, start):
-        body = decode(one.payload, path, one.offset)
-        found.append(Place(body.id, body.at, body.route, body.subject, one.offset, len(one.payload)))
+        try:
+            known = _known.decode(one.payload)
+        except msgspec.MsgspecError as error:
+            raise damage(path, one.offset) from error
+        found.append(Place(known.id, known.at, known.route, known.subject, one.offset, len(one.payload)))
         end = one.end
     return found, end
 
