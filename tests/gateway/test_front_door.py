@@ -147,6 +147,19 @@ def test_chunked_bodies_with_extensions_and_trailers_are_read(door: House) -> No
     assert answer.status == 200
 
 
+@pytest.mark.parametrize("framed", [b"content-length: %d\r\n\r\n", b"transfer-encoding: chunked\r\n\r\n%x\r\n"])
+def test_a_wish_to_upgrade_does_not_turn_a_body_into_a_request(door: House, framed: bytes) -> None:
+    hidden = get("/v1/models")
+    end = b"" if b"length" in framed else b"\r\n0\r\n\r\n"
+    wish = b"connection: upgrade\r\nupgrade: h2c\r\n"
+    with door.caller() as caller:
+        caller.say(HEAD + wish + framed % len(hidden) + hidden + end + get("/healthz"))
+        answers = [caller.answer(1), caller.answer(2)]
+
+    assert answers[0].error["message"].startswith("The body is not JSON")
+    assert answers[1].body == b"ok\n"
+
+
 def test_trailers_are_never_taken_for_headers(door: House) -> None:
     trailers = b"content-type: text/plain\r\nhost: elsewhere\r\ncontent-encoding: gzip\r\n"
     answer = door.ask(HEAD + b"transfer-encoding: chunked\r\n\r\n" + CHUNKS[:-2] + trailers + b"\r\n")

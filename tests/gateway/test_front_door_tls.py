@@ -65,6 +65,6 @@ def test_who_speaks_no_tls_is_let_go_and_the_next_is_served(home: House, said: b
 
 def test_a_handshake_that_does_not_come_is_timed_out(tmp_path: Path, certificate_file: Path) -> None:
     tls = f'tls_cert = "{certificate_file}"\ntls_key = "{certificate_file}"\n'
-    with house(tmp_path, f"{SIM}\n[server]\nhead_seconds = 0.05\n{tls}") as home:
-        with Caller(home.address, strict=False) as silent:
-            assert silent.rest() == []
+    quick = f"{SIM}\n[server]\nhead_seconds = 0.05\n{tls}"
+    with house(tmp_path, quick) as home, Caller(home.address, strict=False) as silent:
+        assert silent.rest() == []

@@ -16,6 +16,7 @@ from scripted_upstream import (
     DONE,
     END,
     KEEP,
+    LEAVE,
     STREAM,
     Upstream,
     always,
@@ -166,6 +167,39 @@ def test_a_whole_answer_where_a_stream_was_asked_for_is_streamed(tmp_path: Path)
 
     assert answer.text == "good"
     assert answer.events[-1] == "[DONE]"
+
+
+def test_a_body_that_never_ends_is_broken_off_when_it_exceeds_the_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("freehold.gateway.call.MAX_ANSWER", 100_000)
+    endless = STREAM.replace(b"text/event-stream", b"application/json") + chunked(b"{", *[b" " * 10_000] * 20)
+    with Upstream(always(endless, LEAVE)) as up, house(tmp_path, providers(up.port, retry=ONCE)) as home:
+        answer = home.chat("r")
+        assert up.left.wait(20)
+
+    assert (answer.status, answer.error["code"]) == (502, "provider_broken")
+    assert "exceeds 100000 bytes" in answer.error["message"]
+
+
+def test_a_stream_that_never_says_anything_is_broken_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("freehold.gateway.call.MAX_HELD", 100_000)
+    waiting = STREAM + chunked(*[b": wait\n\n"] * 2000)
+    with Upstream(always(waiting, LEAVE)) as up, house(tmp_path, providers(up.port, retry=ONCE)) as home:
+        answer = home.chat("r", stream=True)
+        assert up.left.wait(20)
+
+    assert (answer.status, answer.error["code"]) == (502, "provider_broken")
+    assert "100000 bytes and no content" in answer.error["message"]
+
+
+def test_comments_before_the_first_content_are_passed_on_with_it(tmp_path: Path) -> None:
+    said = STREAM + chunked(b": wait\n\n", ROLE, b": wait\n\n", delta(content="so"), delta(finish="stop"), DONE) + END
+    with Upstream(always(said)) as up, house(tmp_path, providers(up.port)) as home:
+        answer = home.chat("r", stream=True)
+
+    assert bytes(answer.body).startswith(b": wait\n\n" + ROLE + b": wait\n\n")
+    assert answer.text == "so"
 
 
 def test_a_provider_that_is_not_there_is_named(tmp_path: Path) -> None:

@@ -32,6 +32,12 @@ from freehold.routing.health import HealthBoard
 
 MAX_ANSWER = 256 * 1024 * 1024
 MAX_ERROR = 1024 * 1024
+MAX_HELD = 16 * 1024 * 1024
+"""Bytes of events without content (comments, roles) before the first content."""
+
+EVENT_SIZE = 128
+"""What an event takes beside its bytes, about."""
+
 ELSEWHERE = frozenset({402, 404, 405, 410, 413, 415, 501})
 """Statuses by which a provider says that this model or size is not for it: another deployment may take the request."""
 
@@ -92,10 +98,13 @@ class _Attempt(Struct, eq=False):
             return
         if self._decoder is None:
             self._size += len(piece)
-            if self._size > (MAX_ANSWER if self.status == 200 else MAX_ERROR):
+            most = MAX_ANSWER if self.status == 200 else MAX_ERROR
+            if self._size > most:
+                self._body.clear()
                 self.relay.stop_sending()
-                self._fail(Broken(f"The answer of {self.deployment.id} exceeds {MAX_ANSWER} bytes"))
-            self._body.append(piece)
+                self._fail(Broken(f"The answer of {self.deployment.id} exceeds {most} bytes"))
+            else:
+                self._body.append(piece)
             return
         relay = self.relay
         try:
@@ -164,6 +173,7 @@ class Relay(Struct, eq=False):
     _sending: Sending | None = None
     _after: asyncio.TimerHandle | None = None
     _held: list[Event] = []
+    _held_size: int = 0
     _committed: bool = False
     _paused: bool = False
 
@@ -219,6 +229,7 @@ class Relay(Struct, eq=False):
             or (isinstance(error, Rejected) and error.upstream_status in ELSEWHERE)
         )
         self._held.clear()
+        self._held_size = 0
         if isinstance(error, Abstained):
             self._tries -= 1  # it said that it does not know: that is no failed try
         retry = self.exchange.world.retry
@@ -269,6 +280,9 @@ class Relay(Struct, eq=False):
             self._chain.event(event)
         else:
             self._held.append(event)
+            self._held_size += len(event.raw) + EVENT_SIZE
+            if self._held_size > MAX_HELD:
+                raise Broken(f"The provider sent {MAX_HELD} bytes and no content")
 
     def answered(self, attempt: _Attempt) -> None:
         self._sending = None
