@@ -29,7 +29,7 @@ SIDE_BY_SIDE: Mapping[str, Callable[[Bench, Target, Target], Iterator[Figure]]] 
 """Measured on one running Freehold and one running naive proxy."""
 
 WIDTH = 130
-"""Columns that the table takes where nobody says how many there are."""
+"""Columns that the table takes at least."""
 
 FRESH: Mapping[str, Callable[[Bench], Iterator[Figure]]] = {"memory": measures.memory, "start": measures.start}
 """Measured on processes of their own."""
@@ -64,8 +64,8 @@ def main() -> int:
     if options.json:
         print(msgspec.json.format(msgspec.json.encode(figures), indent=2).decode())
     else:
-        out = Console(highlight=False)
-        out.print(table(figures), width=max(out.width, WIDTH))
+        shown = Console(highlight=False)
+        Console(highlight=False, width=max(shown.width, WIDTH)).print(table(figures))
     return 1 if any(figure.reached is False for figure in figures) else 0
 
 

@@ -89,6 +89,12 @@ def _is_ready(port: int, path: str | None) -> bool:
     return False
 
 
+def cpu_seconds(pid: int) -> float:
+    """CPU seconds that a process used so far, user and system, to a hundredth (fields 14 and 15 of /proc/PID/stat)."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def resident(pid: int) -> int:
     """Bytes of memory that a process holds now (VmRSS)."""
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():

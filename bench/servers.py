@@ -70,8 +70,8 @@ class Site(Struct, frozen=True, kw_only=True):
             wait_ready(running, port, path=None, log=log)
             yield Target(name="naive", port=port, pid=running.pid)
 
-    def prepare(self, name: str) -> "Home":
-        """A data folder of its own with settings and one key."""
+    def prepare(self, name: str, *, key: bool = True) -> "Home":
+        """Settings with a data folder of their own; with a key in it, unless it is to be new."""
         folder = self.folder / name
         folder.mkdir()
         settings = folder / "freehold.toml"
@@ -80,9 +80,7 @@ class Site(Struct, frozen=True, kw_only=True):
             for model in MODELS:
                 text += DEPLOYMENT.format(provider=provider, model=model, input=prices[0], output=prices[1])
         settings.write_text(text)
-        command = (*FREEHOLD, "keys", "create", "bench", *KEY, "--settings", str(settings), "--json")
-        key = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
-        return Home(settings=settings, key=key["secret"], log=folder / "freehold.log")
+        return Home(settings=settings, key=_key(settings) if key else "", log=folder / "freehold.log")
 
     @contextmanager
     def freehold(self, home: "Home") -> Generator[Target]:
@@ -102,6 +100,11 @@ class Home(Struct, frozen=True, kw_only=True):
     settings: Path
     key: str
     log: Path
+
+
+def _key(settings: Path) -> str:
+    command = (*FREEHOLD, "keys", "create", "bench", *KEY, "--settings", str(settings), "--json")
+    return json.loads(subprocess.run(command, capture_output=True, check=True).stdout)["secret"]
 
 
 FREEHOLD = (sys.executable, "-m", "freehold")
