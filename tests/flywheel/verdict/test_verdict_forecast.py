@@ -16,7 +16,7 @@ def test_what_was_forecast_to_be_needed_mostly_is() -> None:
     start, inside, asked = 150, 0, 0
     for _ in range(60):
         mean = float(rng.normal(0, 0.04))  # traffic differs from owner to owner
-        d = differences(rng, 1, 30_000, discordance=0.15, mean=mean)
+        d = differences(rng, 1, 15_000, discordance=0.15, mean=mean)
         pairs = Pairs(counts={"": {float(v): int((d[0, :start] == v).sum()) for v in (-1.0, 0.0, 1.0)}})
         up, down = looks(d, margin=0.05), looks(d, margin=0.05, mirrored=True)
         needed = int(first(np.maximum(up, down) >= np.log(20))[0]) - start
