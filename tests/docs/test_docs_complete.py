@@ -85,10 +85,16 @@ def test_the_reference_has_every_error_under_its_branch_with_its_status(
 
 
 def paths(command: click.Command, path: str) -> dict[str, click.Command]:
-    """Every command under its whole name; a group is its commands."""
-    if isinstance(command, click.Group):
-        return {k: v for name, sub in command.commands.items() for k, v in paths(sub, f"{path} {name}").items()}
-    return {path: command}
+    """Every command under its whole name; a group is its commands, those that load on demand included."""
+    if not isinstance(command, click.Group):
+        return {path: command}
+    found: dict[str, click.Command] = {}
+    with click.Context(command) as context:
+        for name in command.list_commands(context):
+            sub = command.get_command(context, name)
+            assert sub is not None, name
+            found |= paths(sub, f"{path} {name}")
+    return found
 
 
 def test_the_reference_has_every_command_with_all_its_options() -> None:

@@ -18,7 +18,11 @@ from freehold.flywheel.curation.gates import Policy
 from freehold.flywheel.feedback.importing import import_csv
 
 PERSONAL = click.option(
-    "--personal-data", type=click.Choice(["mask", "drop", "keep"]), default="mask", show_default=True
+    "--personal-data",
+    type=click.Choice(["mask", "drop", "keep"]),
+    default="mask",
+    show_default=True,
+    help="What is done with personal data that is found.",
 )
 
 
@@ -33,7 +37,13 @@ def datasets() -> None:
 @click.option("--since", type=Duration(), default="30d", show_default=True, help="How far back: 30d, 12h.")
 @click.option("--deployment", help="Only what this deployment answered.")
 @click.option("--subject", help="Only what is about this person.")
-@click.option("--min-quality", type=click.FloatRange(0, 1), default=0.3, show_default=True)
+@click.option(
+    "--min-quality",
+    type=click.FloatRange(0, 1),
+    default=0.3,
+    show_default=True,
+    help="Answers that are judged worse stay out.",
+)
 @click.option(
     "--consent", type=click.Choice(["allow", "deny"]), default="allow", show_default=True, help="For the silent."
 )

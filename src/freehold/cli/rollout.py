@@ -23,7 +23,7 @@ from freehold.flywheel.verdict.verdict import Approve, Design, NotEnough, Reject
 from freehold.store.documents import SqlDocuments
 
 ACTOR = click.option("--as", "actor", default=lambda: os.environ.get("USER", "operator"), help="Who does it.")
-WHY = click.option("--why", default="by hand", show_default=True)
+WHY = click.option("--why", default="by hand", show_default=True, help="The reason, for the ledger.")
 
 
 @click.group()
@@ -35,14 +35,20 @@ def rollout() -> None:
 @click.argument("route")
 @click.option("--candidate", required=True, help="The deployment or tuned model on trial.")
 @click.option("--shares", default="0.05,0.25", show_default=True, help="Shares of the conversations in each canary.")
-@click.option("--margin", type=float, default=0.02, show_default=True)
-@click.option("--alpha", type=float, default=0.05, show_default=True)
+@click.option("--margin", type=float, default=0.02, show_default=True, help="How much worse is not worse.")
+@click.option("--alpha", type=float, default=0.05, show_default=True, help="How often a wrong verdict is accepted.")
 @click.option("--drop", type=float, default=0.05, show_default=True, help="The fall of quality that must be found.")
 @click.option("--latency-ratio", type=float, default=2.0, show_default=True, help="0: latency is not watched.")
 @click.option("--cost-ratio", type=float, default=1.5, show_default=True, help="0: cost is not watched.")
 @click.option("--requests-a-day", type=float, default=10_000.0, show_default=True, help="For the rate of false alarms.")
 @click.option("--copy-budget", type=Dollars(), help="At most so many dollars for copies.")
-@click.option("--canary-conversations", type=click.IntRange(min=1), default=200, show_default=True)
+@click.option(
+    "--canary-conversations",
+    type=click.IntRange(min=1),
+    default=200,
+    show_default=True,
+    help="Conversations that a canary must have served.",
+)
 @click.option("--automatic", is_flag=True, help="Move on by itself as soon as the evidence suffices.")
 @click.option("--two-people", is_flag=True, help="Each promotion needs a second person.")
 @ACTOR

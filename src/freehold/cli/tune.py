@@ -42,8 +42,10 @@ def _params(pairs: tuple[str, ...]) -> dict[str, Any]:
 @click.command()
 @click.argument("name")
 @click.option("--dataset", required=True, help="NAME or NAME@DIGEST, see `freehold datasets list`.")
-@click.option("--method", type=click.Choice(get_args(Method)), default="student", show_default=True)
-@click.option("--seed", type=int, default=0, show_default=True)
+@click.option(
+    "--method", type=click.Choice(get_args(Method)), default="student", show_default=True, help="How it is made."
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="The same seed makes the same model.")
 @click.option("--set", "params", multiple=True, metavar="NAME=VALUE", help="A parameter of the method. Repeatable.")
 @DETACH
 @SETTINGS
@@ -80,7 +82,13 @@ def tune(
 @click.option("--dataset", required=True, help="NAME or NAME@DIGEST.")
 @click.option("--deployments", required=True, help="Names, with commas; the first is what others are compared with.")
 @click.option("--scorers", default="exact", show_default=True, help="Names, with commas; the first decides.")
-@click.option("--split", type=click.Choice(["train", "validation", "test"]), default="test", show_default=True)
+@click.option(
+    "--split",
+    type=click.Choice(["train", "validation", "test"]),
+    default="test",
+    show_default=True,
+    help="The part of the dataset that is asked.",
+)
 @click.option("--limit", type=click.IntRange(min=1), help="At most so many examples.")
 @click.option("--response-format", help="JSON for the member response_format of each request.")
 @MARGIN
@@ -132,12 +140,12 @@ def evaluate(
 
 
 @click.command()
-@click.option("--route", required=True)
+@click.option("--route", required=True, help="Whose traffic is replayed.")
 @click.option("--from", "from_", required=True, help="The incumbent deployment.")
 @click.option("--to", required=True, help="The candidate.")
 @click.option("--since", type=Duration(), default="30d", show_default=True, help="How far back: 30d, 12h.")
 @click.option("--limit", type=click.IntRange(min=1), default=2_000, show_default=True, help="Requests, at most.")
-@click.option("--scorer", default="normalised", show_default=True)
+@click.option("--scorer", default="normalised", show_default=True, help="What tells right from wrong.")
 @MARGIN
 @ALPHA
 @BUDGET
