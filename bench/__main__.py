@@ -1,11 +1,11 @@
 """make bench: Freehold with everything on, a naive proxy and direct access, in one run.
 
 A key with scopes, rates and a budget, the ledger and the metrics are on, as in service. What is measured runs on one
-core; the mock upstream and the load generator (C, compiled on the spot) run on another.
+core; the mock upstream and the load generator (C, compiled on the spot) run on another. A wrong answer ends the bench with
+an error; a figure that misses what it must be is only said, since the machine has its part in it.
 """
 
 import argparse
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -35,7 +35,7 @@ FRESH: Mapping[str, Callable[[Bench], Iterator[Figure]]] = {"memory": measures.m
 """Measured on processes of their own."""
 
 
-def main() -> int:
+def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="short rounds, for a first look")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
@@ -66,7 +66,6 @@ def main() -> int:
     else:
         shown = Console(highlight=False)
         Console(highlight=False, width=max(shown.width, WIDTH)).print(table(figures))
-    return 1 if any(figure.reached is False for figure in figures) else 0
 
 
 def measured(bench: Bench, wanted: list[str]) -> Iterator[Figure]:
@@ -83,4 +82,4 @@ def measured(bench: Bench, wanted: list[str]) -> Iterator[Figure]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -189,17 +189,14 @@ def memory(bench: Bench) -> Iterator[Figure]:
 
 def start(bench: Bench) -> Iterator[Figure]:
     """From the command to /readyz: with a new data folder, whose tables have to be made, and on what that left."""
-    seconds: dict[str, list[float]] = {"new folder": [], "again": []}
-    used: dict[str, list[float]] = {"new folder": [], "again": []}
+    found: dict[str, list[tuple[float, float]]] = {"new folder": [], "again": []}
     for number in range(bench.rounds):
         bench.told(f"Cold start: {number + 1} of {bench.rounds}")
         home = bench.site.prepare(f"start-{number}", key=False)
-        for name in seconds:
+        for times in found.values():
             with bench.site.freehold(home) as target:
-                used[name].append(cpu_seconds(target.pid))
-                seconds[name].append(target.ready)
-    for name in seconds:
-        yield Figure(
-            name=f"Start to ready, {name}, wall", unit="s", value=median(seconds[name]), better="low", must=2.0
-        )
-        yield Figure(name=f"Start to ready, {name}, CPU", unit="s", value=median(used[name]), better="low")
+                times.append((target.ready, cpu_seconds(target.pid)))
+    for name, times in found.items():
+        wall, cpu = (median(some) for some in zip(*times, strict=True))
+        yield Figure(name=f"Start to ready, {name}, wall", unit="s", value=wall, better="low", must=2.0)
+        yield Figure(name=f"Start to ready, {name}, CPU", unit="s", value=cpu, better="low")

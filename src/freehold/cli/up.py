@@ -46,6 +46,7 @@ async def _up(path: Path | None, change: Callable[[Settings], Settings]) -> None
     started = await gateway.start()
     gc.collect()
     gc.freeze()
+    gc.set_threshold(10_000, 20, 20)  # a request leaves no cycles: look for those of other work more rarely
     serving = asyncio.ensure_future(gateway.serve())
     await asyncio.sleep(0)  # signals are heard from here on: who reads the text may send one at once
     for line in start_text(started, keys=bool(gateway.engine.home.keys.all())):
