@@ -1,8 +1,8 @@
 """make bench: Freehold with everything on, a naive proxy and direct access, in one run.
 
 A key with scopes, rates and a budget, the ledger and the metrics are on, as in service. What is measured runs on one
-core; the mock upstream and the load generator (C, compiled on the spot) run on another. A wrong answer ends the bench with
-an error; a figure that misses what it must be is only said, since the machine has its part in it.
+core; the mock upstream and the load generator (C, compiled on the spot) run on another. A wrong answer ends the bench
+with an error; a figure that misses what it must be is only said, since the machine has its part in it.
 """
 
 import argparse
