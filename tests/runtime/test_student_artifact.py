@@ -33,7 +33,13 @@ def test_a_student_is_a_manifest_and_weights_and_nothing_that_is_executed(folder
     manifest = json.loads((folder / "manifest.json").read_text())
     assert manifest["format"] == 1
     assert manifest["rules"]["out_of_scope"] == ["other"]
-    assert manifest["contract"]["fields"][0]["values"] == ["card_lost", "exchange_rate", "other", "pin_change", "top_up"]
+    assert manifest["contract"]["fields"][0]["values"] == [
+        "card_lost",
+        "exchange_rate",
+        "other",
+        "pin_change",
+        "top_up",
+    ]
     assert {"accuracy", "answered", "answered_accuracy", "in_scope_kept"} <= manifest["metrics"].keys()
 
 
@@ -120,8 +126,10 @@ def test_a_student_that_could_not_be_written_leaves_nothing_behind(
 def test_a_student_with_an_encoder_is_not_run_without_it(tmp_path: Path) -> None:
     manifest, tensors = small()
     folder = save(
-        tmp_path, Manifest(**{f: getattr(manifest, f) for f in manifest.__struct_fields__} | {"encoder": "mini"}), tensors
+        tmp_path,
+        Manifest(**{f: getattr(manifest, f) for f in manifest.__struct_fields__} | {"encoder": "mini"}),
+        tensors,
     )
 
-    with pytest.raises(SettingsWrong, match="needs the sentence encoder mini"):
+    with pytest.raises(SettingsWrong, match="There is no sentence encoder mini"):
         Student.load(folder)

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from freehold.core.errors import InvalidRequest
+from freehold.dialects.openai_chat.loose import members
 
 NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = 1, 2, 3, 4, 5, 6
 """Kinds of tokens (llama.cpp, `llama_token_type`)."""
@@ -150,7 +151,7 @@ def _special(config: Json, spec: Json) -> dict[str, int]:
     found: dict[str, int] = {}
     for role in ("bos", "eos", "unk", "pad"):
         named: Any = config.get(f"{role}_token")
-        text: Any = named["content"] if isinstance(named, dict) else named
+        text = str(members(named).get("content", named))
         if text in ids:
             found[role] = ids[text]
     return found

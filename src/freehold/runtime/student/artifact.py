@@ -40,7 +40,8 @@ class Rules(Struct, frozen=True, kw_only=True):
 
 class Manifest(Struct, frozen=True, kw_only=True):
     """What a student is and where it comes from. `metrics` were measured on training rows that the measured model had
-    not seen. `weights`: SHA-256 of the weights file. `encoder`: the folder name of the sentence encoder it needs."""
+    not seen. `weights`: SHA-256 of the weights file. `encoder`: the name of the sentence encoder that it needs, whose
+    vectors are scaled by `encoder_weight`."""
 
     format: int = FORMAT
     name: str

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from freehold.core.errors import SettingsWrong
 from freehold.core.request import Message
+from freehold.runtime.encoder import named
 from freehold.runtime.encoder.port import Matrix, SentenceEncoder
 from freehold.runtime.student.artifact import Manifest, Tensor, load, unpacked
 from freehold.runtime.student.contract import Path as FieldPath
@@ -61,8 +62,12 @@ class Student:
 
     @classmethod
     def load(cls, folder: Path | str, *, encoder: SentenceEncoder | None = None) -> "Student":
-        """SettingsWrong where the folder holds no student, or one whose encoder is missing."""
-        return cls(*load(Path(folder)), encoder=encoder)
+        """`encoder` is found by the name in the manifest where none is given. SettingsWrong where the folder holds no
+        student, or its encoder is missing."""
+        manifest, tensors = load(Path(folder))
+        if encoder is None and manifest.encoder is not None:
+            encoder = named.encoder(manifest.encoder)
+        return cls(manifest, tensors, encoder=encoder)
 
     def answer(self, messages: Sequence[Message]) -> Prediction:
         """The answer to a conversation: to the last thing that the user said, as in training."""

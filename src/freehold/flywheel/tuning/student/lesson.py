@@ -11,6 +11,7 @@ from freehold.flywheel.tuning.student.align import tags
 from freehold.flywheel.tuning.student.infer import surfaces
 from freehold.flywheel.tuning.student.net import Labels, Matrix, Sparse, sparse
 from freehold.runtime.encoder.port import SentenceEncoder
+from freehold.runtime.encoder.static import Static
 from freehold.runtime.student.contract import ABSENT, Contract, Enum, read
 from freehold.runtime.student.contract import Path as FieldPath
 from freehold.runtime.student.features import Featurizer, Grams, Indices, Weights, counted, normal, weighed
@@ -26,8 +27,8 @@ FEW = 3000
 COMMON = 0.3
 """Word pairs in more than this share of texts say nothing."""
 
-ENCODER_WEIGHT = 2.0
-"""Length of the encoder's vector beside the n-grams', each kind of which has length 1."""
+STATIC_WEIGHT, ENCODER_WEIGHT = 1.0, 2.0
+"""Length of an encoder's vector beside the n-grams', each kind of which has length 1; that of a table counts less."""
 
 
 class Lesson(Struct, frozen=True, kw_only=True):
@@ -46,6 +47,7 @@ class Lesson(Struct, frozen=True, kw_only=True):
     rows: Sparse
     narrow: int
     vectors: Matrix | None
+    encoder_weight: float
     labels: list[Labels]
     tagged: list[list[int] | None]
     weights: Matrix
@@ -65,7 +67,8 @@ def prepared(examples: Sequence[Example], contract: Contract, encoder: SentenceE
     wanted = [read(contract, e.target) for e in examples]
     kinds, rows = _features(texts)
     featurizer = Featurizer(kinds)
-    vectors = None if encoder is None else encoder.encode(texts) * np.float32(ENCODER_WEIGHT)
+    weight = 0.0 if encoder is None else STATIC_WEIGHT if isinstance(encoder, Static) else ENCODER_WEIGHT
+    vectors = None if encoder is None else encoder.encode(texts) * np.float32(weight)
     if vectors is not None:
         span = np.arange(featurizer.width, featurizer.width + vectors.shape[1], dtype=np.int32)
         rows = [
@@ -83,6 +86,7 @@ def prepared(examples: Sequence[Example], contract: Contract, encoder: SentenceE
         rows=sparse(rows, width),
         narrow=kinds[-1].first,
         vectors=vectors,
+        encoder_weight=weight,
         labels=[_labels(enum, wanted) for enum in contract.enums],
         tagged=_tagged(texts, wanted, contract) if contract.spans else [],
         weights=np.array([e.weight for e in examples], np.float32),

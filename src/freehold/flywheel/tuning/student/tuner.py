@@ -16,10 +16,10 @@ from freehold.core.dataset import Example
 from freehold.core.errors import InvalidRequest
 from freehold.flywheel.tuning.student.infer import contract as inferred
 from freehold.flywheel.tuning.student.learn import Progress, learn, tensors
-from freehold.flywheel.tuning.student.lesson import ENCODER_WEIGHT, prepared
+from freehold.flywheel.tuning.student.lesson import prepared
 from freehold.flywheel.tuning.student.measure import Aims, measured
 from freehold.flywheel.tuning.student.rounds import Round, rounds
-from freehold.runtime.encoder.port import SentenceEncoder
+from freehold.runtime.encoder.named import STATIC, encoder
 from freehold.runtime.student.artifact import Manifest, save
 
 LEAST = 20
@@ -31,7 +31,7 @@ class Recipe(Struct, frozen=True, kw_only=True):
 
     `accuracy`: the share of its answers that shall be right. `out_of_scope`: labels that it never answers, and with
     them `keep`, the share of messages in scope that shall be let through. `schema`: a JSON schema of the answers.
-    `dataset`: the digest of the examples. `encoder`: the name of the sentence encoder that is handed over.
+    `dataset`: the digest of the examples. `encoder`: a name that `encoder.named` knows; None: n-grams alone.
     """
 
     name: str
@@ -40,7 +40,7 @@ class Recipe(Struct, frozen=True, kw_only=True):
     out_of_scope: tuple[str, ...] = ()
     keep: float = 0.95
     schema: dict[str, Any] | None = None
-    encoder: str | None = None
+    encoder: str | None = STATIC
     seed: int = 0
     threads: int = 2
 
@@ -50,7 +50,6 @@ def tune(
     recipe: Recipe,
     folder: Path,
     *,
-    encoder: SentenceEncoder | None = None,
     progress: Progress = lambda share, what: None,
 ) -> Path:
     """Learn from the examples whose split is `train`; the path of the student, inside `folder`.
@@ -65,7 +64,7 @@ def tune(
     unknown = set(recipe.out_of_scope) - {v for enum in contract.enums[:1] for v in enum.values}
     if unknown:
         raise InvalidRequest(f"No example has the label {', '.join(sorted(unknown))}", param="out_of_scope")
-    lesson = prepared(examples, contract, encoder)
+    lesson = prepared(examples, contract, None if recipe.encoder is None else encoder(recipe.encoder))
     progress(0.1, "learning")
     plan = rounds(examples, seed=recipe.seed)
     if contract.spans:
@@ -84,9 +83,9 @@ def tune(
         seed=recipe.seed,
         rows=len(examples),
         metrics=result.metrics,
-        encoder=recipe.encoder or ("encoder" if encoder is not None else None),
+        encoder=recipe.encoder,
         encoder_size=lesson.dense,
-        encoder_weight=ENCODER_WEIGHT if lesson.dense else 0.0,
+        encoder_weight=lesson.encoder_weight,
     )
     path = save(folder, manifest, tensors(lesson, learnt, result.scales))
     progress(1.0, "done")
