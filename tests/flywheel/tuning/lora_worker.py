@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from flywheel.tuning.tiny_model import Told, examples, torch
+from flywheel.tuning.tiny_model import torch
+from flywheel.tuning.tuning_world import Told, examples
 from freehold.flywheel.tuning.lora.tuner import LoraTuner
 from freehold.flywheel.tuning.tuner import Task
 

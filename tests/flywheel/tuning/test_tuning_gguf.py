@@ -10,7 +10,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from flywheel.tuning.tiny_model import TEXTS, gguf, read, tiny, tokenizers, torch, transformers
+from flywheel.tuning.tiny_model import TEXTS, gguf, tiny, tokenizers, torch, transformers
+from flywheel.tuning.tuning_world import read
 from freehold.core.errors import InvalidRequest
 from freehold.runtime.gguf.export import supported, write
 

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from flywheel.tuning.lora_worker import STEPS, task
-from flywheel.tuning.tiny_model import Told, example, examples, peft, read, tiny, torch, transformers
+from flywheel.tuning.tiny_model import peft, tiny, torch, transformers
+from flywheel.tuning.tuning_world import Told, example, examples, read
 from freehold.core.errors import InvalidRequest, SettingsWrong
 from freehold.core.feedback import Correction, Feedback, Preference
 from freehold.core.request import Message, TextPart
@@ -135,7 +136,7 @@ def test_a_killed_run_goes_on_and_ends_as_if_it_had_not_been(world: Path, never_
     ended = subprocess.run(command, env=env, check=False, capture_output=True)
     assert ended.returncode == -signal.SIGKILL, ended.stderr.decode()[-2000:]
     checkpoints = world / "killed" / "checkpoints"
-    assert [p.name for p in checkpoints.iterdir()] == ["checkpoint-4"]
+    assert [p.name for p in checkpoints.glob("checkpoint-*")] == ["checkpoint-4"]
     shutil.copytree(checkpoints / "checkpoint-4", checkpoints / "checkpoint-8")
     (checkpoints / "checkpoint-8" / "whole").unlink()
     (checkpoints / "checkpoint-8" / "optimizer.pt").write_bytes(b"cut short")
@@ -148,8 +149,7 @@ def test_a_killed_run_goes_on_and_ends_as_if_it_had_not_been(world: Path, never_
 
 
 def test_a_step_that_finished_is_not_done_again(tuned: Tuned, world: Path) -> None:
-    told = Told()
-    told.results = dict(tuned.told.results)
+    told = Told(tuned.told.results)
     again = LoraTuner().tune(task(world, "unused"), told)
     assert again.digest == tuned.made.digest
     assert told.ran == []

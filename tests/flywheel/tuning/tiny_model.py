@@ -1,15 +1,9 @@
 """A language model small enough to be made in a test: a Llama with byte-level BPE, from a seed."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
-
-from freehold.core.dataset import Example
-from freehold.core.request import Message, TextPart
-from freehold.flywheel.jobs.job import Json
 
 torch: Any = pytest.importorskip("torch", reason="needs the extra `train`")
 transformers: Any = pytest.importorskip("transformers", reason="needs the extra `train`")
@@ -24,7 +18,6 @@ TEXTS = [
     "System: Answer with one word: delivery, refund or login.",
     "I cannot log in, the password is wrong. é 日本 123 4567",
 ]
-WORDS = {"parcel": "delivery", "money": "refund", "password": "login"}
 
 
 def tiny(folder: Path, *, template: str | None = None, **more: Any) -> Path:
@@ -54,40 +47,8 @@ def tiny(folder: Path, *, template: str | None = None, **more: Any) -> Path:
         "bos_token_id": 0,
         "eos_token_id": 1,
         "tie_word_embeddings": False,
+        "initializer_range": 0.1,  # so that few steps teach it something
     }
     model = transformers.LlamaForCausalLM(transformers.LlamaConfig(**{**shape, **more}))
     model.save_pretrained(folder)
     return folder
-
-
-def example(text: str, target: str, **more: Any) -> Example:
-    messages = (Message("user", (TextPart(text),)),)
-    return Example(id=f"{text}/{target}", messages=messages, target=target, source="label", **more)
-
-
-def examples(count: int) -> Sequence[Example]:
-    """Questions about three things; the answer is one word for each."""
-    words = list(WORDS)
-    return [example(f"Please help, {words[i % 3]} number {i}.", WORDS[words[i % 3]]) for i in range(count)]
-
-
-class Told:
-    """Steps that are kept in memory, and what was told of progress."""
-
-    def __init__(self) -> None:
-        self.results: dict[str, bytes] = {}
-        self.said: list[tuple[float, str]] = []
-        self.ran: list[str] = []
-
-    def step(self, name: str, function: Any) -> Any:
-        if name not in self.results:
-            self.ran.append(name)
-            self.results[name] = msgspec.json.encode(function())
-        return msgspec.json.decode(self.results[name])
-
-    def progress(self, share: float, text: str) -> None:
-        self.said.append((share, text))
-
-
-def read(path: str | Path) -> Json:
-    return msgspec.json.decode(Path(path).read_bytes())
