@@ -6,7 +6,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).parents[2]
-PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")])
+NOTES = "lab-notes"
+"""Pages that tell what was measured once, with commands that take hours: they are not tried again."""
+
+PAGES = sorted(
+    [
+        ROOT / "README.md",
+        ROOT / "CHANGELOG.md",
+        *(page for page in (ROOT / "docs").rglob("*.md") if not page.name.startswith(NOTES)),
+    ]
+)
 
 _FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```$", re.M | re.S)
 
