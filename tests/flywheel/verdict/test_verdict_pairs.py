@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from verdict_world import sequences
 
 from freehold.flywheel.verdict.betting import Outcomes, bets, log_e
-from freehold.flywheel.verdict.pairs import Pairs, Stratum, outcomes
+from freehold.flywheel.verdict.pairs import Pairs, Stratum, drawn, outcomes
 from freehold.flywheel.verdict.verdict import Approve, Design, NotEnough, Reject, Verdict, slices, verdict
 
 scores = st.sampled_from([0.0, 0.25, 0.3, 0.5, 0.7, 1.0])
@@ -117,13 +117,20 @@ def test_strata_drawn_by_their_shares_speak_for_the_traffic() -> None:
     margin = 0.1  # 0.9 * 0 + 0.1 * -1: common requests are answered as well as before, rare ones all go wrong
     atoms = [(("common", 1.0), 0.1), (("common", 0.0), 0.3), (("common", -1.0), 0.1), (("rare", -1.0), 0.5)]
     expected = 0.0
-    for drawn, chance in sequences(atoms, 4):
+    for chosen, chance in sequences(atoms, 4):
         pairs = Pairs()
-        for stratum, difference in drawn:  # type: ignore[misc]
+        for stratum, difference in chosen:  # type: ignore[misc]
             pairs.add(max(-difference, 0.0), max(difference, 0.0), stratum)
         expected += chance * math.exp(log_e(outcomes(pairs, strata), -margin, bets(margin)))
 
     assert expected == pytest.approx(1)
+
+
+def test_strata_are_drawn_by_their_shares() -> None:
+    strata = {name: Stratum(weight=1, share=share) for name, share in (("a", 1), ("b", 2), ("c", 7))}
+    draws = [drawn(strata, (n + 0.5) / 1000) for n in range(1000)]
+
+    assert [draws.count(name) for name in strata] == [100, 200, 700]
 
 
 def test_a_slice_that_got_worse_shows_though_the_route_is_approved() -> None:

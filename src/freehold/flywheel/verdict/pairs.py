@@ -78,6 +78,17 @@ def outcomes(pairs: Pairs, strata: Strata) -> Outcomes:
     return Outcomes(value, np.full(len(rows), reach(strata)), count)
 
 
+def drawn(strata: Strata, draw: float) -> str:
+    """The stratum of the next pair, from a random `draw` in [0, 1), evenly spread."""
+    shares = sum(one.share for one in strata.values())
+    below = 0.0
+    for name, one in strata.items():
+        below += one.share / shares
+        if draw < below:
+            return name
+    return list(strata)[-1]  # the shares summed to a hair less than 1
+
+
 def reach(strata: Strata) -> float:
     """How far from 0 a weighted difference may lie."""
     return max(scales(strata).values()) if strata else 1.0
