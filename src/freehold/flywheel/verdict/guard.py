@@ -35,8 +35,8 @@ class Guard(Struct, frozen=True, kw_only=True):
     `kind` harm: each request did some harm in [0, 1], such as an error, a refusal, 1 - score, or an answer later than
     promised; `tolerated` points more than the control's are no alarm, in [0, 1). `kind` ratio: each has an amount of
     at least 0, such as latency or cost; `tolerated` times the control's, at least 1, is no alarm in a typical request.
-    `run_length`: blocks between false alarms, at least, on average. `early`: the chance, on top, that this guard calls a
-    sound candidate bad at once; it pays for finding one that is bad from the start a third sooner.
+    `run_length`: blocks between false alarms, at least, on average. `early`: the chance, on top, that it calls a sound
+    candidate bad at once; it pays for finding one that is bad from the start a third sooner.
     """
 
     kind: Kind
