@@ -26,7 +26,7 @@ DEEP = 10_000
         (b'{"a":1, "b":2, "a":3}', "two members named 'a'"),
         (b'{"x":[{"y":{"a":1,"a":2}}]}', "two members named 'a'"),
         (b'{"a":1,"\\u0061":2}', "two members named 'a'"),
-        (b'{"a":{"b":"c:d"},"a":0,"e":"\\u003a\\u003A"}', "two members named 'a'"),
+        (b'{"a":{"b":"c:d"},"a":0,"e":"\\u003a\\u003A\\u003a"}', "two members named 'a'"),
         (b'{"":1,"":2}', "two members named ''"),
         (b'{"a:b":1,"a:b":2}', "two members named 'a:b'"),
         ('{"é":1,"\\u00e9":2}'.encode(), "two members named 'é'"),
