@@ -26,7 +26,8 @@ STATES = {
 FAILED = {"openai": "failed", "together": "error", "mistral": "FAILED", "fireworks": "JOB_STATE_FAILED"}
 DEPLOYMENT = {"openai": "ft:tuned", "together": "me/tuned", "mistral": "ft:tuned"}
 COST = {"openai": 6_000_000_000, "together": 1_500_000_000, "mistral": 2_500_000_000, "fireworks": 0}
-"""Nano-dollars: 2 million tokens at 3 dollars where OpenAI states no cost, else what is stated; Fireworks states none."""
+"""Nano-dollars: 2 million tokens at 3 dollars from OpenAI, which states no cost; else what is stated, which Fireworks
+does not do."""
 
 
 @pytest.fixture(params=list(STATES))

@@ -187,8 +187,10 @@ def trained(trainer: Any, task: Run, to: Path) -> dict[str, float]:
         "steps": float(trainer.state.global_step),
         "energy_joules": round(task.meter.joules(), 1),
     }
-    if last is None and task.tokens:  # a resumed run did only part of them in this time
-        found |= {"tokens": float(task.tokens), "tokens_per_second": round(task.tokens / seconds, 1)}
+    if task.tokens:
+        found["tokens"] = float(task.tokens)
+        if last is None:  # a resumed run did only part of them in this time
+            found["tokens_per_second"] = round(task.tokens / seconds, 1)
     return found
 
 
