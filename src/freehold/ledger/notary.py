@@ -31,9 +31,12 @@ _BREATH = 5e-5  # seconds: hashing holds the interpreter, and a request must not
 
 
 class Pace(Struct, frozen=True, kw_only=True):
-    """How often: seconds between two syncs of the files, seconds and leaves between two checkpoints."""
+    """How often: seconds between two syncs of the files, seconds and leaves between two checkpoints.
 
-    sync_seconds: float = 0.05
+    A sync makes the writes beside it dearer, so it comes five times a second, not with every handful of requests.
+    """
+
+    sync_seconds: float = 0.2
     checkpoint_seconds: float = 10.0
     checkpoint_leaves: int = 20_000
 
