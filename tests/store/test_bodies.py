@@ -268,3 +268,18 @@ def test_a_body_comes_back_as_it_was(request: bytes, text: str, subject: str | N
         subject=subject,
     )
     assert decode(encode(whole), Path("x"), 0) == whole
+
+
+def test_an_index_of_another_file_is_not_believed(tmp_path: Path) -> None:
+    bodies = opened(tmp_path, segment_bytes=100)
+    for n in range(4):
+        bodies.put(body(n))
+        bodies.flush()
+    assert [b.at for b in BodyFiles(tmp_path).scan()] == [0, 1, 2, 3]
+    bodies.close()
+    home = tmp_path / "main"
+    assert (home / "00000001.index").exists()
+    (home / "copy").write_bytes((home / "00000002.bodies").read_bytes())
+    (home / "copy").replace(home / "00000001.bodies")
+
+    assert [b.at for b in BodyFiles(tmp_path).scan()] == [1, 1, 2, 3]

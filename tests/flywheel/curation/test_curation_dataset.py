@@ -126,6 +126,14 @@ def test_a_damaged_file_is_named(world: World, name: str) -> None:
         verify(built.home, SIGNER.verifier.text)
 
 
+def test_a_file_that_was_exchanged_for_another_good_one_is_not_read(world: World) -> None:
+    fill(world)
+    built = world.build()
+    (built.home / "train.parquet").write_bytes((built.home / "test.parquet").read_bytes())
+    with pytest.raises(StoreFailed, match=r"train\.parquet is not the file that its bill names"):
+        list(load(world.folder, "support", "train"))
+
+
 def test_examples_exchanged_under_a_new_bill_are_noticed_by_the_signature(world: World) -> None:
     fill(world)
     built = world.build()

@@ -28,6 +28,7 @@ KEYS = {
 }
 INFERENCES = {
     "i1": Inference(id="i1", at=1, outcome="answered", route="r", key="ann", team="support", episode="e1"),
+    "i3": Inference(id="i3", at=3, outcome="answered", route="r", key="cy"),
     "i2": Inference(id="i2", at=2, outcome="answered", route="r", key="ann", team="support", episode="e1"),
 }
 
@@ -111,7 +112,7 @@ def test_a_team_shares_its_inferences_and_an_administrator_sees_all(world: World
 
 def test_somebody_else_learns_not_even_that_an_inference_exists(world: World) -> None:
     refusals: list[str] = []
-    for id_ in ("i1", "i9"):
+    for id_ in ("i1", "i3", "i9"):
         with pytest.raises(FreeholdRefused) as caught:
             world.client("eve").feedback(id_, good=True)
         refusals.append(caught.value.message.replace(id_, "ID"))

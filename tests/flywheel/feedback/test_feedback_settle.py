@@ -184,3 +184,13 @@ def test_beliefs_stay_between_none_and_certain(feedback: list[Feedback]) -> None
 def test_one_more_reliable_praise_never_lowers_quality(feedback: list[Feedback]) -> None:
     praised = settle([*feedback, said(Thumb(True), "someone new", reliability=0.9)])
     assert praised.quality >= settle(feedback).quality
+
+
+def test_a_small_edit_gives_a_target_but_does_not_say_that_the_answer_was_bad() -> None:
+    edited = [
+        said(Score(0.95), origin="edit", reliability=0.8),
+        said(Correction("almost the same"), origin="edit", reliability=0.8),
+    ]
+    settled = settle(edited)
+    assert settled.target == "almost the same"
+    assert settled.quality > 0.7
