@@ -6,8 +6,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-Matrix = NDArray[np.float32]
-Integers = NDArray[np.signedinteger[Any]]
+Matrix = NDArray[np.floating[Any]]
+"""Numbers in rows; float32 where a docstring does not say otherwise."""
 
 
 class SentenceEncoder(Protocol):

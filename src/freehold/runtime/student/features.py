@@ -3,6 +3,7 @@
 Training and answering use these same functions, so what was learnt is what is asked.
 """
 
+import itertools
 import math
 import re
 from collections.abc import Iterable, Sequence
@@ -25,7 +26,7 @@ Weights = NDArray[np.float32]
 def word_grams(text: str) -> list[str]:
     """Words and pairs of neighbours."""
     words = TOKEN.findall(text)
-    return words + [f"{a} {b}" for a, b in zip(words, words[1:], strict=False)]
+    return words + [f"{a} {b}" for a, b in itertools.pairwise(words)]
 
 
 def char_grams(text: str) -> list[str]:

@@ -7,11 +7,11 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
+from freehold.runtime.encoder.port import Matrix
 from freehold.runtime.student.contract import ABSENT, Enum, Span
 from freehold.runtime.student.features import Indices, Weights
 from freehold.runtime.student.tokens import Token, sights, tokens
 
-Matrix = NDArray[np.float32]
 Tensors = Mapping[str, NDArray[Any]]
 
 

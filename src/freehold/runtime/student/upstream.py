@@ -1,4 +1,4 @@
-"""A student as an upstream: it answers chat completions in this process, whole or streamed, or says that it abstains."""
+"""A student as an upstream: it answers chat completions in this process, whole or streamed, or it abstains."""
 
 import asyncio
 import time

@@ -1,11 +1,12 @@
 """From scores on rows that a model has not seen to chances that hold, and to the threshold from which it answers."""
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+Floats = NDArray[np.floating[Any]]
 Bools = NDArray[np.bool_]
 
 NEVER = 2.0
@@ -29,7 +30,7 @@ def line(log_chance: Floats, right: Bools) -> tuple[float, float]:
         z = x @ w
         return float(np.sum(np.logaddexp(0, z) - aim * z) + 0.5 * np.sum((w - prior) ** 2))
 
-    w = prior
+    w: Floats = prior
     for _ in range(50):
         p = 1 / (1 + np.exp(-np.clip(x @ w, -30, 30)))
         slope = x.T @ (p - aim) + (w - prior)
@@ -56,8 +57,8 @@ def threshold(chances: Floats, right: Bools, target: float) -> float:
     ranked = chances[order]
     risk = np.cumsum(~right[order] - (1 - target)) + target
     count, best = len(ranked), NEVER
-    for share in np.arange(FIRST, 1 + STEP / 2, STEP):
-        last = min(max(math.ceil(share * count), 1), count) - 1
+    for step in range(round(FIRST / STEP), round(1 / STEP) + 1):
+        last = min(max(math.ceil(step * STEP * count - 1e-9), 1), count) - 1
         while last + 1 < count and ranked[last + 1] == ranked[last]:
             last += 1
         if risk[last] <= 0:
@@ -74,7 +75,7 @@ def kept(scores: Floats, share: float) -> float:
     return float(np.sort(scores)[rank - 1]) if rank >= 1 else -math.inf
 
 
-def log_loss(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
+def log_loss(logits: Floats, labels: NDArray[np.int64]) -> float:
     """Mean of the negative log chance of the right class."""
     top = logits.max(1)
     return float(np.mean(top + np.log(np.exp(logits - top[:, None]).sum(1)) - logits[np.arange(len(labels)), labels]))

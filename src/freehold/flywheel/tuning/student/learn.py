@@ -10,8 +10,9 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from freehold.flywheel.tuning.student.lesson import TOKEN_VALUE, Lesson, token_rows
-from freehold.flywheel.tuning.student.net import Deep, Matrix, Plan, Sparse, wide
+from freehold.flywheel.tuning.student.net import Deep, Plan, Sparse, wide
 from freehold.flywheel.tuning.student.rounds import Round
+from freehold.runtime.encoder.port import Matrix
 from freehold.runtime.student.artifact import Tensor, packed
 
 Progress = Callable[[float, str], None]
@@ -75,7 +76,7 @@ def learn(lesson: Lesson, plan: Sequence[Round], *, seed: int, threads: int, hea
             [
                 (
                     pool.submit(_wide, lesson, number, round_, work),
-                    pool.submit(_deep, lesson, narrow, number, round_, seed, work),
+                    pool.submit(_deep, lesson, number, round_, work, rows=narrow, seed=seed),
                 )
                 for number in range(len(lesson.labels))
             ]
@@ -97,7 +98,7 @@ def _wide(lesson: Lesson, number: int, round_: Round, work: Work) -> dict[str, M
     return {"wide": weights, "wide_b": bias}
 
 
-def _deep(lesson: Lesson, rows: Sparse, number: int, round_: Round, seed: int, work: Work) -> dict[str, Matrix]:
+def _deep(lesson: Lesson, number: int, round_: Round, work: Work, *, rows: Sparse, seed: int) -> dict[str, Matrix]:
     learn_ = round_.learn
     epochs = int(np.clip(STEPS / len(learn_), 4, 30))
     plan = Plan(epochs=epochs, batch=128 if len(learn_) > 4000 else 32)

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from freehold.core.dataset import Example
 from freehold.flywheel.tuning.student.align import tags
 from freehold.flywheel.tuning.student.infer import surfaces
-from freehold.flywheel.tuning.student.net import Labels, Matrix, Sparse, sparse
-from freehold.runtime.encoder.port import SentenceEncoder
+from freehold.flywheel.tuning.student.net import Labels, Sparse, sparse
+from freehold.runtime.encoder.port import Matrix, SentenceEncoder
 from freehold.runtime.encoder.static import Static
 from freehold.runtime.student.contract import ABSENT, Contract, Enum, read
 from freehold.runtime.student.contract import Path as FieldPath
@@ -41,7 +41,7 @@ class Lesson(Struct, frozen=True, kw_only=True):
     contract: Contract
     texts: list[str]
     targets: list[str]
-    wanted: list[Mapping[FieldPath, object]]
+    wanted: list[dict[FieldPath, object]]
     kinds: list[Grams]
     featurizer: Featurizer
     rows: Sparse
@@ -156,7 +156,7 @@ def token_rows(lesson: Lesson, chosen: NDArray[np.int64], least: int = 2) -> Tok
     found: list[list[str]] = []
     labels: list[int] = []
     weights: list[float] = []
-    for i in chosen:
+    for i in chosen.tolist():
         tagged = lesson.tagged[i]
         if tagged is None:
             continue

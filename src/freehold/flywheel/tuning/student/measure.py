@@ -7,13 +7,13 @@ import msgspec
 import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
-from scipy.stats import beta
 
 from freehold.flywheel.tuning.student.calibrate import Bools, Floats, kept, line, log_loss, threshold
 from freehold.flywheel.tuning.student.learn import Heads
 from freehold.flywheel.tuning.student.lesson import Lesson, context
-from freehold.flywheel.tuning.student.net import Matrix
+from freehold.flywheel.tuning.student.libraries import beta
 from freehold.flywheel.tuning.student.rounds import Round
+from freehold.runtime.encoder.port import Matrix
 from freehold.runtime.student.artifact import Rules
 from freehold.runtime.student.contract import Enum, written
 from freehold.runtime.student.contract import Path as FieldPath
@@ -55,7 +55,7 @@ def measured(lesson: Lesson, plan: Sequence[Round], trial: Sequence[Heads], aims
         log_chance += np.log(np.maximum(softmax(z).max(1), 1e-12))
     found = _found(lesson, plan, trial, hold, classes)
     log_chance += np.array([f.log_chance for f in found])
-    right = np.array([_right(lesson, int(i), at, classes, found[at]) for at, i in enumerate(hold)])
+    right = np.array([_right(lesson, i, at, classes, found[at]) for at, i in enumerate(hold.tolist())])
     slope, offset = line(log_chance, right)
     chances = np.array([calibrated(float(x), slope, offset) for x in log_chance])
     passed, scope, metrics = _scope(lesson, hold, logits, aims)
@@ -96,7 +96,7 @@ def _found(
     out: list[Found] = []
     for round_, heads in zip(plan, trial, strict=True):
         tagger = Tagger(lesson.contract.spans, {w: i for i, w in enumerate(heads.words)}, heads.spans)
-        for i in round_.hold:
+        for i in round_.hold.tolist():
             at = len(out)
             out.append(tagger.find(lesson.texts[i], context(lesson, [int(c[at]) for c in classes])))
     return out

@@ -4,12 +4,12 @@ from collections.abc import Callable
 from typing import Any, cast
 
 import numpy as np
-import scipy.sparse as sp
 from msgspec import Struct
 from numpy.typing import NDArray
-from sklearn.svm import LinearSVC
 
-Matrix = NDArray[np.float32]
+from freehold.flywheel.tuning.student.libraries import LinearSVC, csr_matrix
+from freehold.runtime.encoder.port import Matrix
+
 Labels = NDArray[np.int64]
 Sparse = Any
 """scipy.sparse.csr_matrix of float32 [rows, columns]; scipy is not typed."""
@@ -23,7 +23,7 @@ def sparse(rows: list[tuple[NDArray[Any], NDArray[Any]]], width: int) -> Sparse:
     ends = np.cumsum([0, *(len(columns) for columns, _ in rows)])
     columns = np.concatenate([c for c, _ in rows]) if rows else np.empty(0, np.int32)
     values = np.concatenate([v for _, v in rows]) if rows else np.empty(0, np.float32)
-    return sp.csr_matrix((values.astype(np.float32), columns.astype(np.int32), ends), shape=(len(rows), width))
+    return csr_matrix((values.astype(np.float32), columns.astype(np.int32), ends), shape=(len(rows), width))
 
 
 def wide(rows: Sparse, labels: Labels, classes: int, *, weights: Matrix, cost: float = 1.0) -> tuple[Matrix, Matrix]:
@@ -89,8 +89,8 @@ class Deep:
     def _step(self, rows: Sparse, labels: Labels, weights: Matrix, rate: float, step: int) -> None:
         plan, p = self.plan, self.small
         used, inverse = np.unique(rows.indices, return_inverse=True)
-        local = sp.csr_matrix((rows.data, inverse.astype(np.int32), rows.indptr), shape=(len(labels), len(used)))
-        before = local @ self.deep[used] + p["deep_b"]
+        local = csr_matrix((rows.data, inverse.astype(np.int32), rows.indptr), shape=(len(labels), len(used)))
+        before: Matrix = local @ self.deep[used] + p["deep_b"]
         mask = (self._random.random(before.shape, dtype=np.float32) >= plan.dropout) / np.float32(1 - plan.dropout)
         hidden = np.maximum(before, 0) * mask
         error = _softmax(hidden @ p["out"] + p["out_b"])
@@ -98,7 +98,7 @@ class Deep:
         error -= np.float32(plan.smooth / classes)
         error[np.arange(len(labels)), labels] -= np.float32(1 - plan.smooth)
         error *= (weights / len(labels))[:, None]
-        back = (error @ p["out"].T) * mask * (before > 0)
+        back: Matrix = (error @ p["out"].T) * mask * (before > 0)
         slopes = {"out": hidden.T @ error, "out_b": error.sum(0), "deep_b": back.sum(0)}
         scale = _Scale(rate, step)
         for name, slope in slopes.items():
