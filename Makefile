@@ -40,7 +40,7 @@ format: setup
 
 # New versions: needs `uv` on the path. Hashes of every platform are kept, the address of an index is not.
 lock:
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --group dev --extra postgres pyproject.toml -o requirements/dev.txt
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --group dev --extra postgres --extra flywheel pyproject.toml -o requirements/dev.txt
 
 clean:
 	rm -rf .venv build .pytest_cache .ruff_cache .hypothesis
