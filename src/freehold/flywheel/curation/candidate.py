@@ -10,13 +10,14 @@ from freehold.core.decision import Decision
 from freehold.core.deployment import Deployment
 from freehold.core.errors import CallerError
 from freehold.core.events import Choice, OutcomeKind
-from freehold.core.feedback import Feedback
+from freehold.core.feedback import Feedback, Origin
 from freehold.core.inference import Inference
 from freehold.core.interaction import Body
 from freehold.core.label import PUBLIC, Label
 from freehold.core.ports import FeedbackStore, KeptBodies
 from freehold.core.request import Message
 from freehold.dialects.dialect import Dialect
+from freehold.flywheel.feedback.observe import weighed
 from freehold.flywheel.feedback.settle import UNKNOWN, Settled, settle
 
 BATCH = 2_000
@@ -60,7 +61,8 @@ class Unreadable(Struct, frozen=True, kw_only=True):
 
 class Archive(Struct, frozen=True, kw_only=True):
     """Where interactions are read. `inferences`: those of these ids that are recorded; `deployment`: by id; `dialects`:
-    by name; `pseudonym`: the keyed digest that stands for a subject in datasets."""
+    by name; `pseudonym`: the keyed digest that stands for a subject in datasets; `reliability`: that of implicit
+    signals, as it is known now (see `observe`)."""
 
     bodies: KeptBodies
     inferences: Callable[[Sequence[str]], Mapping[str, Inference]]
@@ -68,6 +70,7 @@ class Archive(Struct, frozen=True, kw_only=True):
     deployment: Callable[[str], Deployment | None]
     dialects: Mapping[str, Dialect]
     pseudonym: Callable[[str], str]
+    reliability: Mapping[Origin, float] = {}
 
 
 def candidates(query: Query, archive: Archive) -> Iterator[Candidate | Unreadable]:
@@ -85,7 +88,7 @@ def candidates(query: Query, archive: Archive) -> Iterator[Candidate | Unreadabl
             if inference is None:
                 yield Unreadable(id=body.id, reason="has no record yet")
             elif _wanted(inference, query):
-                given = [f for f in about(body) if _counts(f, inference)]
+                given = weighed([f for f in about(body) if _counts(f, inference)], archive.reliability)
                 settled = settle(given, inference=body.id, last=last.get(body.episode or "") in {None, body.id})
                 yield _candidate(body, inference, settled, archive)
 
