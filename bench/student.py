@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 from msgspec import Struct
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 from threadpoolctl import threadpool_limits  # pyright: ignore[reportMissingTypeStubs]
@@ -112,12 +113,10 @@ def banking(data: Path, encoder: str | None, folder: Path, *, turns: int, few: b
     rows = examples(data / "banking77.train.jsonl")
     trials: list[Trial] = []
     for round_ in rounds(rows, seed=0, enough=len(rows))[:turns]:
-        learn = [rows[i] for i in round_.learn.tolist()]
+        learn = chosen(rows, round_.learn)
         if few:
             learn = some(learn, FEW)
-        trials.append(
-            Trial(learn, [rows[i] for i in round_.hold.tolist()], Recipe(name="banking77", encoder=encoder), folder)
-        )
+        trials.append(Trial(learn, chosen(rows, round_.hold), Recipe(name="banking77", encoder=encoder), folder))
 
     def mean(values: Sequence[float]) -> float:
         return float(np.mean(values))
@@ -141,15 +140,20 @@ def banking(data: Path, encoder: str | None, folder: Path, *, turns: int, few: b
     ]
 
 
+def chosen(rows: Sequence[Example], numbers: NDArray[np.int64]) -> list[Example]:
+    places: list[int] = numbers.tolist()
+    return [rows[i] for i in places]
+
+
 def some(rows: Sequence[Example], each: int) -> list[Example]:
     """The first `each` rows of each target, in a fixed random order."""
     seen: dict[str, int] = {}
     found: list[Example] = []
-    for i in np.random.default_rng(0).permutation(len(rows)):
-        target = rows[i].target
+    for row in chosen(rows, np.random.default_rng(0).permutation(len(rows))):
+        target = row.target
         seen[target] = seen.get(target, 0) + 1
         if seen[target] <= each:
-            found.append(rows[i])
+            found.append(row)
     return found
 
 
@@ -172,8 +176,8 @@ def clinc(data: Path, encoder: str | None, folder: Path) -> list[Figure]:
 def snips(data: Path, folder: Path) -> list[Figure]:
     rows = examples(data / "snips.train.jsonl")
     round_ = rounds(rows, seed=0)[0]
-    held = [rows[i] for i in round_.hold.tolist()]
-    trial = Trial([rows[i] for i in round_.learn.tolist()], held, Recipe(name="snips", accuracy=0.95), folder)
+    held = chosen(rows, round_.hold)
+    trial = Trial(chosen(rows, round_.learn), held, Recipe(name="snips", accuracy=0.95), folder)
     intents = [
         bool(p.target) and json.loads(p.target)["intent"] == json.loads(e.target)["intent"]
         for p, e in zip(trial.said, held, strict=True)

@@ -117,7 +117,8 @@ def _value(field: Field, found: Mapping[Path, object]) -> object:
                 return values
             if values:
                 return values[0]
-            return {"absent": ABSENT, "null": None, "list": []}[field.empty]
+            nothing: dict[str, object] = {"absent": ABSENT, "null": None, "list": []}
+            return nothing[field.empty]
         case Text():
             raise ValueError(f"{name(field.path)} is free text")
 

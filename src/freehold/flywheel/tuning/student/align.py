@@ -30,13 +30,14 @@ def places(text: str, row: Sequence[Token], surface: str) -> list[Place]:
 def tags(text: str, row: Sequence[Token], wanted: Mapping[int, Sequence[str]]) -> list[int] | None:
     """The tag of each token: 0 outside, 2f + 1 where a span of field f begins, 2f + 2 where it goes on.
 
-    Longer pieces choose first; a list's pieces stand in its order. None where a piece stands nowhere that is free.
+    The fields with longer pieces choose first; a list's pieces stand in its order. None where a piece stands nowhere that is free.
     """
     out = [0] * len(row)
     after: dict[int, int] = {}
     pieces = [(field, piece) for field, found in wanted.items() for piece in found]
     many = {field for field, found in wanted.items() if len(found) > 1}
-    for field, piece in sorted(pieces, key=lambda p: 0 if p[0] in many else -len(p[1])):
+    longest = {field: max(map(len, found), default=0) for field, found in wanted.items()}
+    for field, piece in sorted(pieces, key=lambda p: (-longest[p[0]], p[0])):
         least = after.get(field, 0)
         for first, last in places(text, row, piece):
             if first >= least and not any(out[first:last]):

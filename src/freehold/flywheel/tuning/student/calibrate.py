@@ -55,7 +55,7 @@ def threshold(chances: Floats, right: Bools, target: float) -> float:
     """
     order = np.argsort(-chances, kind="stable")
     ranked = chances[order]
-    risk = np.cumsum(~right[order] - (1 - target)) + target
+    risk: Floats = np.cumsum(~right[order] - (1 - target)) + target
     count, best = len(ranked), NEVER
     for step in range(round(FIRST / STEP), round(1 / STEP) + 1):
         last = min(max(math.ceil(step * STEP * count - 1e-9), 1), count) - 1

@@ -156,7 +156,8 @@ def token_rows(lesson: Lesson, chosen: NDArray[np.int64], least: int = 2) -> Tok
     found: list[list[str]] = []
     labels: list[int] = []
     weights: list[float] = []
-    for i in chosen.tolist():
+    numbers: list[int] = chosen.tolist()
+    for i in numbers:
         tagged = lesson.tagged[i]
         if tagged is None:
             continue

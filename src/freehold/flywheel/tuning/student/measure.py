@@ -55,7 +55,8 @@ def measured(lesson: Lesson, plan: Sequence[Round], trial: Sequence[Heads], aims
         log_chance += np.log(np.maximum(softmax(z).max(1), 1e-12))
     found = _found(lesson, plan, trial, hold, classes)
     log_chance += np.array([f.log_chance for f in found])
-    right = np.array([_right(lesson, i, at, classes, found[at]) for at, i in enumerate(hold.tolist())])
+    numbers: list[int] = hold.tolist()
+    right = np.array([_right(lesson, i, at, classes, found[at]) for at, i in enumerate(numbers)])
     slope, offset = line(log_chance, right)
     chances = np.array([calibrated(float(x), slope, offset) for x in log_chance])
     passed, scope, metrics = _scope(lesson, hold, logits, aims)
@@ -96,7 +97,8 @@ def _found(
     out: list[Found] = []
     for round_, heads in zip(plan, trial, strict=True):
         tagger = Tagger(lesson.contract.spans, {w: i for i, w in enumerate(heads.words)}, heads.spans)
-        for i in round_.hold.tolist():
+        numbers: list[int] = round_.hold.tolist()
+        for i in numbers:
             at = len(out)
             out.append(tagger.find(lesson.texts[i], context(lesson, [int(c[at]) for c in classes])))
     return out
