@@ -282,4 +282,6 @@ def test_an_index_of_another_file_is_not_believed(tmp_path: Path) -> None:
     (home / "copy").write_bytes((home / "00000002.bodies").read_bytes())
     (home / "copy").replace(home / "00000001.bodies")
 
-    assert [b.at for b in BodyFiles(tmp_path).scan()] == [1, 1, 2, 3]
+    files = BodyFiles(tmp_path)
+    assert files.get("inference-0000") is None
+    assert [b.at for b in files.scan()] == [1, 1, 2, 3]

@@ -68,7 +68,10 @@ def test_signals_are_weighed_by_how_often_people_agreed_with_them(world: World) 
         world.feedback.put(
             [Feedback(id=f"f{n}", at=n, judgement=Thumb(not bad), inference=f"i{2 * n}", reliability=0.95)]
         )
+    world.asked(98, "nobody judged this", "unjudged")
+    world.asked(99, "nobody judged this", "unjudged")
     observed = world.look()
+    assert world.look().measured == observed.measured  # a signal is no witness for itself
     found = observed.measured["retry"]
     assert (found.pairs, found.right) == (40, 36)
     assert found.reliability == (PRIORS["retry"] * 20 + 36) / 60
