@@ -30,7 +30,8 @@ def places(text: str, row: Sequence[Token], surface: str) -> list[Place]:
 def tags(text: str, row: Sequence[Token], wanted: Mapping[int, Sequence[str]]) -> list[int] | None:
     """The tag of each token: 0 outside, 2f + 1 where a span of field f begins, 2f + 2 where it goes on.
 
-    The fields with longer pieces choose first; a list's pieces stand in its order. None where a piece stands nowhere that is free.
+    The fields with longer pieces choose first; a list's pieces stand in its order. None where a piece stands nowhere
+    that is free.
     """
     out = [0] * len(row)
     after: dict[int, int] = {}

@@ -58,7 +58,7 @@ class Lesson(Struct, frozen=True, kw_only=True):
 
     def deep_rows(self) -> Sparse:
         """The columns that the deep learner sees."""
-        columns = np.arange(self.rows.shape[1])
+        columns = np.arange(self.featurizer.width + self.dense)
         return self.rows[:, (columns < self.narrow) | (columns >= self.featurizer.width)].tocsr()
 
 
