@@ -23,6 +23,7 @@ from ledger_world import (
     until,
     write,
 )
+from msgspec.structs import replace
 
 from freehold.core.errors import LedgerDamaged, SettingsWrong, StoreFailed
 from freehold.core.inference import Inference
@@ -313,3 +314,14 @@ def test_a_node_name_that_is_no_name_is_refused(tmp_path: Path) -> None:
     for name in ("", "../x", "a b", "a+b", "x" * 65):
         with pytest.raises(SettingsWrong, match="Node name"):
             Journal.open(tmp_path, node=name, clock=Ticks())
+
+
+def test_a_journal_far_ahead_of_its_notary_waits_for_it(tmp_path: Path) -> None:
+    ahead: list[int] = []
+    with opened(tmp_path, pace=replace(NEVER, ahead=10)) as (journal, _):
+        for number in range(200):
+            write(journal, range(number, number + 1))
+            ahead.append(journal.ahead)
+
+    assert max(ahead) == 10
+    assert verify(tmp_path / NODE).ok

@@ -108,6 +108,11 @@ class Journal:
         return Position(self._number, self._end)
 
     @property
+    def ahead(self) -> int:
+        """Frames that are written and not under the tree yet; bounded by the pace."""
+        return self._notary.behind
+
+    @property
     def trouble(self) -> str | None:
         """Why nothing is accepted at the moment, or None."""
         return self._notary.trouble

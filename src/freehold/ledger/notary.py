@@ -33,12 +33,14 @@ _BREATH = 5e-5  # seconds: hashing holds the interpreter, and a request must not
 class Pace(Struct, frozen=True, kw_only=True):
     """How often: seconds between two syncs of the files, seconds and leaves between two checkpoints.
 
+    `ahead`: frames that the journal may be ahead of the notary; beyond them it waits, so that memory stays bounded.
     A sync makes the writes beside it dearer, so it comes five times a second, not with every handful of requests.
     """
 
     sync_seconds: float = 0.2
     checkpoint_seconds: float = 10.0
     checkpoint_leaves: int = 20_000
+    ahead: int = 50_000
 
 
 class Notary:
@@ -68,6 +70,11 @@ class Notary:
         """Leaves so far."""
         return self._book.tree.size
 
+    @property
+    def behind(self) -> int:
+        """Frames that were told and not followed yet."""
+        return len(self._queue)
+
     def start(self, sync: Callable[[], None]) -> None:
         """Begin to follow; `sync` brings to the disk whatever was told before it is called."""
         self._sync = sync
@@ -79,6 +86,14 @@ class Notary:
         self._queue.append(written)
         if not self._wake.is_set():
             self._wake.set()
+        if self.behind > self._pace.ahead:
+            self._catch_up()
+
+    def _catch_up(self) -> None:
+        """The thread is far behind, on a core too busy or a disk too slow: give it the time of the one who writes."""
+        self._hurry.set()
+        while self.behind > self._pace.ahead and self._thread.is_alive():
+            time.sleep(_BREATH)
 
     def settle(self) -> None:
         """Return when all that was told is on disk and under a signed checkpoint; StoreFailed if it cannot be."""
