@@ -33,7 +33,7 @@ def main() -> int:
         timer.start()
 
     def watch() -> None:
-        while sys.stdin.buffer.read(1024):
+        while os.read(0, 1024):  # not `sys.stdin`, whose lock this thread would hold when the process ends
             pass
         end()
 
