@@ -145,6 +145,19 @@ async def test_who_was_not_used_for_longest_makes_room(tmp_path: Path) -> None:
     assert [a.loaded, c.loaded] == [False, False]
 
 
+async def test_engines_that_load_at_once_do_not_take_the_same_room(tmp_path: Path) -> None:
+    fleet = Fleet(100 * MIB)
+    both = [
+        fleet.add(Scripted(tmp_path, model=name, need=60 * MIB), log=tmp_path / f"{name}.log", limits=LIMITS)
+        for name in "ab"
+    ]
+    try:
+        ended = await asyncio.gather(*(one.ensure_ready() for one in both), return_exceptions=True)
+    finally:
+        await fleet.close()
+    assert [type(e).__name__ for e in ended] == ["str", "Overloaded"]
+
+
 def test_an_engine_ends_when_whoever_started_it_is_killed(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "flywheel.tuning.engine_world", str(tmp_path)]
     env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}

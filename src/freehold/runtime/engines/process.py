@@ -89,8 +89,12 @@ class ProcessEngine:
         return self._process is not None
 
     @property
+    def starting(self) -> bool:
+        return self._starting is not None
+
+    @property
     def busy(self) -> bool:
-        return self._uses > 0 or self._starting is not None
+        return self._uses > 0 or self.starting
 
     @property
     def pid(self) -> int | None:
@@ -279,6 +283,8 @@ class Fleet:
     def __init__(self, memory: int) -> None:
         self._memory = memory
         self._engines: list[ProcessEngine] = []
+        self._granted: set[ProcessEngine] = set()
+        self._one = asyncio.Lock()
 
     def add(self, recipe: Recipe, *, log: Path, limits: EngineLimits | None = None) -> ProcessEngine:
         engine = ProcessEngine(recipe, log=log, limits=limits, room=self.room)
@@ -287,14 +293,19 @@ class Fleet:
 
     async def room(self, engine: ProcessEngine, need: int) -> None:
         """Unload others until `need` bytes fit; Overloaded where those in use leave too little."""
-        while (held := sum(e.recipe.need for e in self._engines if e.loaded and e is not engine)) + need > self._memory:
-            spare = [e for e in self._engines if e.loaded and not e.busy and e is not engine]
-            if not spare:
-                free = max(0, self._memory - held) // MIB
-                raise Overloaded(
-                    f"'{engine.model}' needs about {need // MIB} MiB, {free} MiB are left by engines in use"
-                )
-            await min(spare, key=lambda e: e.used_at).unload()
+        async with self._one:
+            self._granted = {e for e in self._granted if e.starting and e is not engine}
+            while (held := self._held(engine)) + need > self._memory:
+                spare = [e for e in self._engines if e.loaded and not e.busy and e is not engine]
+                if not spare:
+                    left = f"{max(0, self._memory - held) // MIB} MiB are left by engines in use"
+                    raise Overloaded(f"'{engine.model}' needs about {need // MIB} MiB, {left}")
+                await min(spare, key=lambda e: e.used_at).unload()
+            self._granted.add(engine)
+
+    def _held(self, beside: ProcessEngine) -> int:
+        """Bytes of the others: of those that are loaded, and of those that have been granted room and load now."""
+        return sum(e.recipe.need for e in self._engines if e is not beside and (e.loaded or e in self._granted))
 
     async def close(self) -> None:
         errors = await asyncio.gather(*(e.close() for e in self._engines), return_exceptions=True)
