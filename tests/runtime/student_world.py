@@ -1,14 +1,11 @@
-"""What the tests of students share: small made-up support inboxes, and students tuned on them."""
+"""What the tests of students share: small made-up support inboxes, and orders in which something is to be found."""
 
 import hashlib
 import json
 import random
-from functools import cache
-from pathlib import Path
 
 from freehold.core.dataset import Example
 from freehold.core.request import Message, TextPart
-from freehold.flywheel.tuning.student.tuner import Recipe, tune
 
 TOPICS = {
     "card_lost": ["my card is lost", "i lost the card", "card went missing", "somebody stole my card"],
@@ -59,11 +56,3 @@ def orders(count: int = 300, seed: int = 0) -> list[Example]:
             answer = {"v": 1, "kind": "question", "slots": {"city": city}, "hurry": False}
         rows.append(example(text, json.dumps(answer)))
     return rows
-
-
-@cache
-def tuned(folder: Path, what: str = "inbox") -> Path:
-    """A student of the inbox, or of the orders; made once for each folder."""
-    examples = inbox(strange=40) if what == "inbox" else orders()
-    scope = ("other",) if what == "inbox" else ()
-    return tune(examples, Recipe(name=what, accuracy=0.9, out_of_scope=scope), folder)

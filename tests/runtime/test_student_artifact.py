@@ -7,18 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from student_world import tuned
 
 from freehold.core.errors import SettingsWrong
 from freehold.runtime.student import artifact
 from freehold.runtime.student.artifact import Manifest, Rules, load, packed, save, unpacked
 from freehold.runtime.student.contract import Contract, Enum
 from freehold.runtime.student.student import Student
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tuned(tmp_path_factory.mktemp("students"))
 
 
 def copied(folder: Path, to: Path) -> Path:
@@ -28,9 +22,9 @@ def copied(folder: Path, to: Path) -> Path:
     return to
 
 
-def test_a_student_is_a_manifest_and_weights_and_nothing_that_is_executed(folder: Path) -> None:
-    assert sorted(f.name for f in folder.iterdir()) == ["manifest.json", "weights.safetensors"]
-    manifest = json.loads((folder / "manifest.json").read_text())
+def test_a_student_is_a_manifest_and_weights_and_nothing_that_is_executed(student_folder: Path) -> None:
+    assert sorted(f.name for f in student_folder.iterdir()) == ["manifest.json", "weights.safetensors"]
+    manifest = json.loads((student_folder / "manifest.json").read_text())
     assert manifest["format"] == 1
     assert manifest["rules"]["out_of_scope"] == ["other"]
     assert manifest["contract"]["fields"][0]["values"] == [
@@ -43,8 +37,8 @@ def test_a_student_is_a_manifest_and_weights_and_nothing_that_is_executed(folder
     assert {"accuracy", "answered", "answered_accuracy", "in_scope_kept"} <= manifest["metrics"].keys()
 
 
-def test_weights_that_were_changed_are_refused(folder: Path, tmp_path: Path) -> None:
-    changed = copied(folder, tmp_path / "changed")
+def test_weights_that_were_changed_are_refused(student_folder: Path, tmp_path: Path) -> None:
+    changed = copied(student_folder, tmp_path / "changed")
     weights = bytearray((changed / "weights.safetensors").read_bytes())
     weights[-1] ^= 1
     (changed / "weights.safetensors").write_bytes(weights)
@@ -62,9 +56,9 @@ def test_weights_that_were_changed_are_refused(folder: Path, tmp_path: Path) -> 
     ],
 )
 def test_a_folder_that_is_no_student_is_refused(
-    folder: Path, tmp_path: Path, name: str, content: bytes | None, says: str
+    student_folder: Path, tmp_path: Path, name: str, content: bytes | None, says: str
 ) -> None:
-    broken = copied(folder, tmp_path / "broken")
+    broken = copied(student_folder, tmp_path / "broken")
     (broken / name).unlink()
     if content is not None:
         (broken / name).write_bytes(content)
@@ -73,8 +67,8 @@ def test_a_folder_that_is_no_student_is_refused(
         Student.load(broken)
 
 
-def test_a_student_of_a_later_format_is_refused(folder: Path, tmp_path: Path) -> None:
-    later = copied(folder, tmp_path / "later")
+def test_a_student_of_a_later_format_is_refused(student_folder: Path, tmp_path: Path) -> None:
+    later = copied(student_folder, tmp_path / "later")
     text = (later / "manifest.json").read_text().replace('"format": 1', '"format": 2')
     (later / "manifest.json").write_text(text)
 

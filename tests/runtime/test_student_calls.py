@@ -6,7 +6,6 @@ from types import MappingProxyType
 
 import pytest
 from msgspec.structs import replace
-from student_world import tuned
 
 from freehold.runtime.student.upstream import StudentUpstream
 
@@ -48,8 +47,8 @@ def move_in(home: House, student: StudentUpstream) -> None:
 
 
 @pytest.fixture(scope="module")
-def student(tmp_path_factory: pytest.TempPathFactory) -> StudentUpstream:
-    return StudentUpstream(tuned(tmp_path_factory.mktemp("students")))
+def student(student_folder: Path) -> StudentUpstream:
+    return StudentUpstream(student_folder)
 
 
 def ask(home: House, text: str, model: str = "r") -> tuple[int, str, list[tuple[str, str | None]]]:

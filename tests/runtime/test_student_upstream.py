@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from student_world import inbox, tuned
+from student_world import inbox
 
 from freehold.core.errors import Abstained, FreeholdError
 from freehold.core.ports import Headers, Sending
@@ -66,8 +66,8 @@ def body(text: str, **more: Any) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def upstream(tmp_path_factory: pytest.TempPathFactory) -> StudentUpstream:
-    return StudentUpstream(tuned(tmp_path_factory.mktemp("students")), clock=lambda: 1_700_000_000_000_000_000)
+def upstream(student_folder: Path) -> StudentUpstream:
+    return StudentUpstream(student_folder, clock=lambda: 1_700_000_000_000_000_000)
 
 
 def send(upstream: StudentUpstream, asked: bytes, heard: Heard | None = None, path: str = PATH) -> Heard:
@@ -190,8 +190,8 @@ async def test_a_pause_holds_the_answer_until_it_is_wanted(upstream: StudentUpst
     assert heard.calls == ["head", "data", "done"]
 
 
-def test_a_text_gets_the_same_answer_after_every_load(upstream: StudentUpstream, tmp_path: Path) -> None:
-    again = StudentUpstream(tuned(tmp_path))
+def test_a_text_gets_the_same_answer_after_every_load(upstream: StudentUpstream, student_folder: Path) -> None:
+    again = StudentUpstream(student_folder)
 
     texts = [e.text for e in inbox(30, seed=9, strange=5)]
     assert again.model == upstream.model

@@ -18,7 +18,7 @@ from freehold.runtime.student.artifact import Tensor, packed
 Progress = Callable[[float, str], None]
 """Hears the share of the work that is done and what is being done; may raise to stop it."""
 
-STEPS = 32_000
+STEPS = 20_000
 """Rows that a deep head sees at least, so that few examples are seen more often."""
 
 TOKENS = 300_000
@@ -101,7 +101,7 @@ def _wide(lesson: Lesson, number: int, round_: Round, work: Work) -> dict[str, M
 def _deep(lesson: Lesson, number: int, round_: Round, work: Work, *, rows: Sparse, seed: int) -> dict[str, Matrix]:
     learn_ = round_.learn
     epochs = int(np.clip(STEPS / len(learn_), 4, 30))
-    plan = Plan(epochs=epochs, batch=128 if len(learn_) > 4000 else 32)
+    plan = Plan(epochs=epochs, batch=128 if len(learn_) > 4000 else 64)
     model = Deep(rows.shape[1], lesson.contract.enums[number].classes, plan, np.random.default_rng([seed, number]))
     model.train(
         rows[learn_],
