@@ -15,8 +15,10 @@ from freehold.core.errors import FreeholdError, Overloaded, SettingsWrong, Unrea
 from freehold.core.ports import Headers
 from freehold.providers.connection import PoolLimits
 from freehold.providers.pool import Pool
+from freehold.runtime.engines import choice
 from freehold.runtime.engines.adapters import Ollama, Running, VllmAdapter
-from freehold.runtime.engines.process import ProcessEngine
+from freehold.runtime.engines.choice import engine, usual
+from freehold.runtime.engines.process import Fleet, ProcessEngine
 from freehold.runtime.engines.upstream import EngineUpstream
 
 pytestmark = pytest.mark.anyio
@@ -108,6 +110,33 @@ async def test_a_file_is_sent_to_ollama_once_and_unloaded_when_asked(
     assert told(recipe, "/api/create") == [{"model": "support-1", "files": {"model.gguf": blob}, "stream": False}]
     await ollama.close()
     assert told(recipe, "/api/generate") == [{"model": "support-1", "keep_alive": 0}]
+
+
+async def test_an_artifact_gets_the_engine_that_is_asked_for(tmp_path: Path) -> None:
+    artifact = tmp_path / "support-1"
+    (artifact / "model").mkdir(parents=True)
+    fleet, there = Fleet(1 << 40), Running("http://127.0.0.1:1/v1", "base")
+    assert isinstance(engine("transformers", artifact, fleet=fleet, logs=tmp_path), ProcessEngine)
+    assert isinstance(engine("vllm", artifact, fleet=fleet, logs=tmp_path, base=there), VllmAdapter)
+    for kind in ("vllm", "ollama", "llama.cpp"):
+        with pytest.raises(SettingsWrong, match=r"address|model\.gguf"):
+            engine(kind, artifact, fleet=fleet, logs=tmp_path)
+    (artifact / "model.gguf").touch()
+    names = {engine(kind, artifact, fleet=fleet, logs=tmp_path).model for kind in ("ollama", "llama.cpp")}
+    assert names == {"support-1"}
+
+
+@pytest.mark.parametrize(
+    ("installed", "file", "kind"), [(1, 1, "llama.cpp"), (1, 0, "transformers"), (0, 1, "transformers")]
+)
+def test_llama_cpp_is_usual_where_it_can_be(
+    installed: int, file: int, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(choice, "find_spec", lambda name: installed or None)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    if file:
+        (tmp_path / "model.gguf").touch()
+    assert usual(tmp_path) == kind
 
 
 async def test_ollama_that_is_not_there_says_how_to_get_it(server: ProcessEngine, tmp_path: Path) -> None:

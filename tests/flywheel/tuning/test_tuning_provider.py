@@ -7,14 +7,16 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from flywheel.tuning.provider_server import World, provider
 from flywheel.tuning.tuning_world import Killed, Told, examples, read
 from freehold.core.errors import CredentialRefused, InvalidRequest, Rejected, SettingsWrong, Unreachable
+from freehold.core.request import Message, ResultPart, TextPart
 from freehold.core.secret import Secret
 from freehold.flywheel.jobs.job import Cancelled
 from freehold.flywheel.tuning.provider.client import Account
-from freehold.flywheel.tuning.provider.tuner import ProviderTuner
+from freehold.flywheel.tuning.provider.tuner import ProviderTuner, lines
 from freehold.flywheel.tuning.tuner import Task
 
 STATES = {
@@ -159,6 +161,12 @@ def test_polls_become_rarer(service: str, world: World, tmp_path: Path) -> None:
     gaps = [b - a - 1 for a, b in pairwise(polls)]
     assert gaps == sorted(gaps)
     assert 5 <= gaps[0] < gaps[-1] <= 60  # seconds, with a look in each whether the job was cancelled
+
+
+def test_what_a_tool_said_goes_up_as_every_provider_takes_it() -> None:
+    talk = (Message("user", (TextPart("Where?"),)), Message("tool", (ResultPart("call-1", "depot"),)))
+    (line,) = lines([replace(examples(1)[0], messages=talk)]).splitlines()
+    assert [m["role"] for m in msgspec.json.decode(line)["messages"]] == ["user", "user", "assistant"]
 
 
 def test_a_provider_that_is_not_there_is_named(tmp_path: Path) -> None:

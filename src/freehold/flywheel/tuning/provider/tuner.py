@@ -13,6 +13,7 @@ from freehold.core.errors import InvalidRequest, ProviderError, Rejected
 from freehold.core.tuned import Method
 from freehold.flywheel.jobs.job import Cancelled, Json, Steps
 from freehold.flywheel.tuning.artifact import seal
+from freehold.flywheel.tuning.lora.conversation import turns
 from freehold.flywheel.tuning.provider.client import Account, Client
 from freehold.flywheel.tuning.provider.services import NANO, SERVICES, Order, Service, Status, service
 from freehold.flywheel.tuning.tuner import Made, Task
@@ -122,8 +123,11 @@ def lines(examples: Sequence[Example]) -> bytes:
     """JSON lines as all four providers read them: `{"messages": [{"role", "content"}, ...]}`, the answer last."""
     rows: list[bytes] = []
     for example in examples:
-        said = [{"role": m.role, "content": m.text} for m in example.messages]
-        rows.append(msgspec.json.encode({"messages": [*said, {"role": "assistant", "content": example.target}]}))
+        rows.append(
+            msgspec.json.encode(
+                {"messages": [*turns(example.messages), {"role": "assistant", "content": example.target}]}
+            )
+        )
     return b"\n".join(rows) + b"\n"
 
 
