@@ -28,7 +28,8 @@ COMMON = 0.3
 """Word pairs in more than this share of texts say nothing."""
 
 STATIC_WEIGHT, ENCODER_WEIGHT = 1.0, 2.0
-"""Length of an encoder's vector beside the n-grams', each kind of which has length 1; that of a table counts less."""
+"""Length of an encoder's vector beside the n-grams', each kind of which has length 1; that of a table counts less.
+With few texts, of which n-grams know little, it is 1 more."""
 
 
 class Lesson(Struct, frozen=True, kw_only=True):
@@ -68,6 +69,7 @@ def prepared(examples: Sequence[Example], contract: Contract, encoder: SentenceE
     kinds, rows = _features(texts)
     featurizer = Featurizer(kinds)
     weight = 0.0 if encoder is None else STATIC_WEIGHT if isinstance(encoder, Static) else ENCODER_WEIGHT
+    weight += encoder is not None and len(texts) < FEW
     vectors = None if encoder is None else encoder.encode(texts) * np.float32(weight)
     if vectors is not None:
         span = np.arange(featurizer.width, featurizer.width + vectors.shape[1], dtype=np.int32)
