@@ -78,5 +78,6 @@ def kept(scores: Floats, share: float) -> float:
 def log_loss(logits: Floats, labels: NDArray[np.int64]) -> float:
     """Mean of the negative log chance of the right class."""
     top: Floats = logits.max(1)
-    total = top + np.log(np.exp(logits - top[:, None]).sum(1))
-    return float(np.mean(total - logits[np.arange(len(labels)), labels]))
+    total: Floats = np.log(np.exp(logits - top[:, None]).sum(1)) + top
+    chosen: Floats = logits[np.arange(len(labels)), labels]
+    return float((total - chosen).mean())
