@@ -63,3 +63,15 @@ def test_a_candidate_that_is_not_well_is_passed_over() -> None:
 
     assert decision.order == ("dear",)
     assert decision.excluded[0].ground == "health"
+
+
+def test_who_came_by_an_earlier_rollout_serves_where_the_candidate_does_not() -> None:
+    new = Deployment(id="new", provider="own", model="new", price=Price(input=0, output=0), quality=0.5)
+    trial = Rollout(candidate="new", step="canary", share=0.5, incumbent="own")
+
+    inside = plan(inputs(0.4), rule(trial), (DEAR, OWN, new))
+    outside = plan(inputs(0.6), rule(trial), (DEAR, OWN, new))
+
+    assert inside.order == ("new", "own", "dear")
+    assert outside.order == ("own", "dear")
+    assert outside.why == "came by an earlier rollout"

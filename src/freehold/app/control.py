@@ -22,6 +22,8 @@ def laid_over(settings: Settings, models: Iterable[Tuned], rollouts: Iterable[Ro
     served = local.keys() | settings.deployments.keys()
     for state in rollouts:
         route, rollout = routes.get(state.route), state.routed()
+        if rollout is not None and rollout.incumbent is not None and rollout.incumbent not in served:
+            rollout = replace(rollout, incumbent=None)
         if route is not None and rollout is not None and (rollout.candidate in served or "/" in rollout.candidate):
             routes[state.route] = replace(route, rollout=rollout)
     return replace(settings, local=local, routes=routes)

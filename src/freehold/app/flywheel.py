@@ -271,9 +271,15 @@ class Flywheel:
     def _swap(self, params: Json, steps: Steps) -> Json:
         return swap(params, steps, judged=self._judged, asker=self._asker)
 
-    def _judged(self, route: str, since: int) -> Sequence[Judged]:
+    def _judged(self, route: str, since: int, candidate: str) -> Sequence[Judged]:
+        """The route's judged traffic, the newest first, but for what the candidate has learned from."""
+        known = self.home.models.get(candidate)
+        learned: set[str | None] = set()
+        if known is not None:
+            learned = {e.inference for e in self.load(known[0].dataset) if e.split != "test"}
         found = list(judged(self.home.bodies.scan(since=since, route=route), self.home.feedback, _messages))
-        return sorted(found, key=lambda one: one.example.at, reverse=True)
+        unseen = [one for one in found if one.example.inference not in learned]
+        return sorted(unseen, key=lambda one: one.example.at, reverse=True)
 
     @contextmanager
     def _asker(self, name: str, budget: int | None) -> Generator[Asker]:

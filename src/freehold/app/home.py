@@ -84,9 +84,7 @@ class Home:
 
     def open_journal(self, node: str) -> tuple[Journal, Recovery]:
         """The ledger, for writing. Leases that a dead process left are settled from what the ledger says it spent."""
-        journal, recovery = Journal.open(
-            self.ledger, node=node, clock=time.time_ns, sync=self.settings.data.durability
-        )
+        journal, recovery = Journal.open(self.ledger, node=node, clock=time.time_ns, sync=self.settings.data.durability)
         self._reconcile(node)
         return journal, recovery
 

@@ -67,7 +67,7 @@ class Rollouts:
 
     def stand(self, states: Sequence[RolloutState]) -> None:
         """The rollouts that stand now; what others have moved is taken over."""
-        standing = {s.route: s for s in states if s.routed() is not None}
+        standing = {s.route: s for s in states if s.step != "rolled_back"}
         for route in self._observers.keys() - standing.keys():
             del self._observers[route]
         for route, state in standing.items():

@@ -36,13 +36,15 @@ class Rollout(Struct, frozen=True, kw_only=True):
     """A candidate on its way into a route.
 
     shadow: it gets copies, no caller sees it; canary: `share` (0 to 1) of the conversations ask it first; full: all do.
-    `salt` makes this rollout's draw of conversations its own.
+    `salt` makes this rollout's draw of conversations its own. `incumbent` came here by an earlier rollout: it is asked
+    first where the candidate is not, and next where it is.
     """
 
     candidate: str
     step: Literal["shadow", "canary", "full"]
     share: float = 0.0
     salt: str = ""
+    incumbent: str | None = None
 
 
 class Route(Struct, frozen=True, kw_only=True):

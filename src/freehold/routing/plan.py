@@ -63,10 +63,21 @@ def plan(inputs: Inputs, rule: Rule, candidates: Sequence[Deployment]) -> Decisi
         else:
             excluded.append(Exclusion(deployment.id, *unfit))
     order, why = _order(able, rule, inputs.draw)
-    if rollout is not None and (first := next((r for r in order if r.deployment.id == rollout.candidate), None)):
-        order = [first, *(r for r in order if r is not first)]
-        why = "full rollout" if rollout.step == "full" else f"canary of {rollout.share:.0%}: this conversation is in it"
+    if rollout is not None:
+        order, why = _rolled_out(order, why, rollout)
     return Decision(inputs=inputs, order=tuple(r.deployment.id for r in order), why=why, excluded=tuple(excluded))
+
+
+def _rolled_out(order: list[_Ranked], why: str, rollout: Rollout) -> tuple[list[_Ranked], str]:
+    """The candidate first, if it is to serve; then who came by an earlier rollout; then the others."""
+    by_id = {r.deployment.id: r for r in order}
+    first, then = by_id.get(rollout.candidate), by_id.get(rollout.incumbent or "")
+    ahead = [r for r in (first, then) if r is not None]
+    if first is not None:
+        why = "full rollout" if rollout.step == "full" else f"canary of {rollout.share:.0%}: this conversation is in it"
+    elif then is not None:
+        why = "came by an earlier rollout"
+    return [*ahead, *(r for r in order if r not in ahead)], why
 
 
 def _held_back(d: Deployment, rollout: Rollout | None, cohort: float | None) -> tuple[Ground, str] | None:

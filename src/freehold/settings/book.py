@@ -118,8 +118,9 @@ class Book:
     def _routed(self, name: str, route: RouteSettings) -> Target:
         rollout = route.rollout
         named = route.deployments
-        if rollout is not None and rollout.candidate not in named:
-            named = (*named, rollout.candidate)
+        if rollout is not None:
+            come = (rollout.candidate, rollout.incumbent)
+            named = (*named, *(id for id in come if id is not None and id not in named))
         found = tuple(d for id in named if (d := self.deployment(id)) is not None)
         return Target(
             Route(

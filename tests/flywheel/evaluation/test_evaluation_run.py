@@ -132,7 +132,7 @@ def test_a_swap_ends_as_soon_as_it_is_decided(b: Callable[[int], bool], kind: ty
     models = Models(a=lambda n: n % 25 != 1, b=b)
     wanted = {"route": "support", "from_": "a", "to": "b", "margin": 0.03}
 
-    done = swap(wanted, Kept({}), judged=lambda route, since: traffic(600), asker=models.open)
+    done = swap(wanted, Kept({}), judged=lambda route, since, candidate: traffic(600), asker=models.open)
 
     comparison = read_comparison(done)
     assert isinstance(comparison.verdict, kind)
@@ -143,7 +143,7 @@ def test_a_swap_ends_as_soon_as_it_is_decided(b: Callable[[int], bool], kind: ty
 
 def test_a_swap_without_judged_traffic_says_how_to_get_some() -> None:
     with pytest.raises(InvalidRequest, match="Set collect = true on the route"):
-        swap({"route": "support", "from_": "a", "to": "b"}, Kept({}), judged=lambda r, s: [], asker=Models().open)
+        swap({"route": "support", "from_": "a", "to": "b"}, Kept({}), judged=lambda r, s, c: [], asker=Models().open)
 
 
 class Said:

@@ -92,3 +92,23 @@ def test_canaries_grow_whatever_shares_were_asked_for(shares: list[float]) -> No
         assert last < state.now.share <= 1
         last = state.now.share
     assert (state.step, last) == ("full", 1.0)
+
+
+def test_what_went_full_keeps_serving_while_the_next_one_is_tried_and_after_it_was_taken_back() -> None:
+    state = begun(shares=(0.5,))
+    for at in (2, 3):
+        state = promote(state, actor="ann", at=at, why="good")
+
+    again = start(
+        id="r2", route="support", candidate="new", plan=Plan(), actor="ann", at=9, two_people=False, before=state
+    )
+    back = roll_back(again, actor="guard", at=10, why="worse")
+
+    assert again.routed() == Rollout(candidate="new", step="shadow", salt="r2", incumbent="own")
+    assert back.routed() == Rollout(candidate="own", step="full", salt="r2")
+    third = start(
+        id="r3", route="support", candidate="third", plan=Plan(), actor="ann", at=11, two_people=False, before=back
+    )
+    assert third.incumbent == "own"
+    with pytest.raises(InvalidRequest, match="own serves support already"):
+        start(id="r4", route="support", candidate="own", plan=Plan(), actor="a", at=12, two_people=False, before=back)

@@ -131,14 +131,15 @@ def evaluate(
     return {**steps.step("report", reported), "results": msgspec.to_builtins(found)}
 
 
-def swap(params: Json, steps: Steps, *, judged: Callable[[str, int], Sequence[Judged]], asker: OpenAsker) -> Json:
+def swap(params: Json, steps: Steps, *, judged: Callable[[str, int, str], Sequence[Judged]], asker: OpenAsker) -> Json:
     """Replay a route's judged traffic until the verdict stands. What `from_` answered itself is not asked again.
 
-    `judged` gives the route's traffic since a time for which people said what was right, the newest first.
+    `judged` gives the route's traffic since a time for which people said what was right, the newest first; without
+    what the candidate that it names has learned from.
     """
     wanted = msgspec.convert(params, Swap)
     score = scorer(wanted.scorer)
-    traffic = list(judged(wanted.route, wanted.since))[: wanted.limit]
+    traffic = list(judged(wanted.route, wanted.since, wanted.to))[: wanted.limit]
     examples: list[Example] = []
     a: list[Reply] = []
     b: list[Reply] = []

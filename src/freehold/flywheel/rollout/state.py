@@ -64,7 +64,8 @@ class Proposal(Struct, frozen=True, kw_only=True):
 
 
 class RolloutState(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One rollout on one route; the last of its `moves` is where it stands."""
+    """One rollout on one route; the last of its `moves` is where it stands. `incumbent`: the candidate of the rollout
+    before it that went full, and still serves."""
 
     id: str
     route: str
@@ -73,6 +74,7 @@ class RolloutState(Struct, frozen=True, kw_only=True, omit_defaults=True):
     moves: tuple[Move, ...]
     two_people: bool = False
     proposal: Proposal | None = None
+    incumbent: str | None = None
 
     @property
     def now(self) -> Move:
@@ -91,8 +93,10 @@ class RolloutState(Struct, frozen=True, kw_only=True, omit_defaults=True):
         """What routing has to know of it."""
         step = self.step
         if step == "rolled_back":
-            return None
-        return Rollout(candidate=self.candidate, step=step, share=self.now.share, salt=self.id)
+            return None if self.incumbent is None else Rollout(candidate=self.incumbent, step="full", salt=self.id)
+        return Rollout(
+            candidate=self.candidate, step=step, share=self.now.share, salt=self.id, incumbent=self.incumbent
+        )
 
 
 def start(
@@ -115,8 +119,19 @@ def start(
         raise InvalidRequest(f"The shares of the canaries rise from above 0 to at most 1, unlike {plan.shares}")
     if not (0 < plan.margin < 1 and 0 < plan.alpha < 0.5):
         raise InvalidRequest("The margin is between 0 and 1, and alpha between 0 and 0.5")
+    incumbent = None if before is None else before.candidate if before.step == "full" else before.incumbent
+    if candidate == incumbent:
+        raise InvalidRequest(f"{candidate} serves {route} already, by an earlier rollout")
     move = Move(at=at, step="shadow", share=0.0, actor=actor, why="started")
-    return RolloutState(id=id, route=route, candidate=candidate, plan=plan, moves=(move,), two_people=two_people)
+    return RolloutState(
+        id=id,
+        route=route,
+        candidate=candidate,
+        plan=plan,
+        moves=(move,),
+        two_people=two_people,
+        incumbent=incumbent,
+    )
 
 
 def promote(state: RolloutState, *, actor: str, at: int, why: str) -> RolloutState:
