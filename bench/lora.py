@@ -22,10 +22,10 @@ try:
 except ModuleNotFoundError as missing:
     sys.exit(f"This bench needs the package {missing.name}: pip install 'freehold[train]'")
 
-ROUNDS = 5
-ROWS = 96
+ROUNDS = 3
+ROWS = 480
 VOCABULARY = 2048
-HOW = LoraParams(base="", steps=6, batch=16, at_once=4, save_every=1_000, rank=8, packing=False, max_tokens=128)
+HOW = LoraParams(base="", steps=30, batch=16, at_once=4, save_every=1_000, rank=8, packing=False, max_tokens=128)
 Took = tuple[float, float]
 """Seconds by the clock, and of processor time."""
 
