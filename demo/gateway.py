@@ -5,9 +5,10 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 
@@ -15,12 +16,23 @@ from demo.inbox import Message
 
 FREEHOLD = [sys.executable, "-m", "freehold"]
 SETTINGS = Path(__file__).with_name("freehold.toml")
+DESK = Path(__file__).with_name("desk.toml")
 WELL, DOWN = "error_rate = 0.0 #", "error_rate = 1.0 #"
 
 
 def environment() -> dict[str, str]:
     """The environment without settings of a Freehold that the user runs for real."""
     return {name: value for name, value in os.environ.items() if not name.startswith("FREEHOLD_")}
+
+
+class Labelled(Protocol):
+    """A text and its label."""
+
+    @property
+    def text(self) -> str: ...
+
+    @property
+    def label(self) -> str: ...
 
 
 class DemoFailed(Exception):
@@ -40,6 +52,18 @@ def prepare(folder: Path, messages: list[Message], *, more: str = "") -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     settings.write_text(SETTINGS.read_text() + more)
     answers.write_bytes(b"".join(msgspec.json.encode({"text": m.text, "reply": m.truth}) + b"\n" for m in messages))
+    return settings
+
+
+def prepare_desk(folder: Path, cases: Sequence[Labelled]) -> Path:
+    """A fresh folder for the second story inside that of the first; the path of its settings file."""
+    home = folder / "desk"
+    shutil.rmtree(home, ignore_errors=True)
+    home.mkdir(parents=True)
+    settings = home / "freehold.toml"
+    settings.write_text(DESK.read_text())
+    rows = b"".join(msgspec.json.encode({"text": c.text, "reply": c.label}) + b"\n" for c in cases)
+    (home / "answers.jsonl").write_bytes(rows)
     return settings
 
 

@@ -19,6 +19,7 @@ from freehold.gateway.pipeline import Pipeline
 from freehold.settings.tables import Settings
 
 T = TypeVar("T")
+ABSTAINED = "model_abstained"
 AT_ONCE = 8
 """Questions under way at the same time: replays leave room for callers."""
 
@@ -81,6 +82,7 @@ class Awaited:
                 finish=None if record is None else record.finish,
                 error=None if outcome.error is None else outcome.error.message,
                 inference=None if record is None else record.id,
+                abstained=record is not None and record.error == ABSTAINED,
             )
         )
 

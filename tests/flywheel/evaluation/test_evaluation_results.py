@@ -93,3 +93,19 @@ def test_wilsons_interval_is_the_published_one() -> None:
     found = measured([1.0] * 8 + [0.0] * 2, binary=True)  # Brown, Cai and DasGupta 2001: 8 of 10
 
     assert (round(found.low, 3), round(found.high, 3)) == (0.490, 0.943)
+
+
+def test_a_deployment_that_abstains_is_judged_as_on_a_route() -> None:
+    examples = [example(n, "yes") for n in range(3)]
+    unsure = Reply(text="", outcome="failed", error="not sure", cost=None, latency=7, abstained=True)
+    replies = {
+        "dear": [said("yes", by="dear"), said("no", by="dear"), said("yes", by="dear")],
+        "own": [said("yes", by="own", cost=0), unsure, FAILED],
+    }
+
+    own = results(examples, replies, [scorer("exact")], margin=0.1, alpha=0.05).lines[1]
+
+    assert (own.answered, own.own) == (pytest.approx(2 / 3), pytest.approx(1 / 3))
+    assert own.scores["exact"].mean == pytest.approx(1 / 3)
+    assert own.cost == 5  # nothing for the one it answered, the incumbent's price for the one it handed on
+    assert own.errors == {"all is lost": 1}

@@ -33,6 +33,7 @@ class Reply(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What came of it. `cost` in nano-dollars (None: unknown), `latency` and `ttft` in nanoseconds.
 
     `by` is the deployment that answered; None where none did. `cached`: from an earlier replay of the same question.
+    `abstained`: the deployment was not sure, and on a route would have handed the request on.
     """
 
     text: str
@@ -45,6 +46,7 @@ class Reply(Struct, frozen=True, kw_only=True, omit_defaults=True):
     error: str | None = None
     inference: str | None = None
     cached: bool = False
+    abstained: bool = False
 
 
 class Asker(Protocol):
@@ -85,7 +87,7 @@ class Cached:
         missing = [i for i, reply in enumerate(replies) if reply is None]
         for i, reply in zip(missing, self._asker.ask([questions[i] for i in missing]), strict=True):
             replies[i] = reply
-            if reply.outcome == "answered":
+            if reply.outcome == "answered" or reply.abstained:
                 paths[i].parent.mkdir(parents=True, exist_ok=True)
                 draft = paths[i].with_suffix(".draft")
                 draft.write_bytes(msgspec.json.encode(reply))

@@ -7,6 +7,7 @@ from statistics import fmean
 
 import numpy as np
 from msgspec import Struct
+from msgspec.structs import replace
 
 from freehold.core.dataset import Example
 from freehold.flywheel.evaluation.replay import Reply
@@ -83,11 +84,15 @@ def results(
     alpha: float,
     shown: int = 50,
 ) -> Results:
-    """The results of asking every deployment every example, in the order of `examples`."""
+    """The results of asking every deployment every example, in the order of `examples`.
+
+    Where a deployment abstained, it is judged as on a route: by the answer of the first, and the cost of both.
+    """
+    incumbent, *others = replies
+    replies = {incumbent: replies[incumbent], **{d: handed_on(replies[d], replies[incumbent]) for d in others}}
     scored = {d: {s.name: _scores(examples, r, s) for s in scorers} for d, r in replies.items()}
     first = scorers[0].name
     lines = tuple(_line(d, examples, replies[d], scored[d], scorers) for d in replies)
-    incumbent, *others = replies
     comparisons = tuple(
         compared(examples, (incumbent, replies[incumbent]), (d, replies[d]), scorers[0], margin=margin, alpha=alpha)
         for d in others
@@ -104,6 +109,16 @@ def results(
     )
 
 
+def handed_on(replies: Sequence[Reply], incumbent: Sequence[Reply]) -> list[Reply]:
+    """Replies as callers of a route would have got them: those not given, by the incumbent, after asking both."""
+    return [_handed_on(one, other) if one.abstained else one for one, other in zip(replies, incumbent, strict=True)]
+
+
+def _handed_on(one: Reply, other: Reply) -> Reply:
+    cost = None if one.cost is None and other.cost is None else (one.cost or 0) + (other.cost or 0)
+    return replace(other, cost=cost, latency=one.latency + other.latency, cached=one.cached or other.cached)
+
+
 def compared(
     examples: Sequence[Example],
     a: tuple[str, Sequence[Reply]],
@@ -113,7 +128,8 @@ def compared(
     margin: float,
     alpha: float,
 ) -> Comparison:
-    """Two deployments, by name and replies, on the same examples."""
+    """Two deployments, by name and replies, on the same examples; what the second did not answer, the first did."""
+    b = (b[0], handed_on(b[1], a[1]))
     scores = (_scores(examples, a[1], scorer), _scores(examples, b[1], scorer))
     return Comparison(
         incumbent=a[0],
