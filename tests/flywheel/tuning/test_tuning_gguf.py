@@ -131,6 +131,9 @@ def llama(path: Path) -> Generator[Callable[[str, dict[str, Any]], Any]]:
     params.model.path = str(path)
     params.n_ctx, params.n_parallel = 256, 1
     params.cpuparams.n_threads = 1
+    # whole numbers throughout, as in transformers: halves decide otherwise where two tokens are about as likely
+    params.cache_type_k = params.cache_type_v = xllamacpp.ggml_type.GGML_TYPE_F32
+    params.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
     server = xllamacpp.Server(params)
 
     def ask(where: str, body: dict[str, Any]) -> Any:
