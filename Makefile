@@ -18,7 +18,7 @@ setup: .venv/.ready
 
 # REAL=openai/gpt-5-mini also sends 24 of the messages to that model, which may cost money.
 demo: setup
-	@$(BIN)/python -m demo $(if $(REAL),--real "$(REAL)")
+	@$(BIN)/python -m demo $(if $(REAL),--real "$(REAL)") $(if $(DATA),--data "$(DATA)")
 
 test: setup
 	@$(BIN)/python -m pytest

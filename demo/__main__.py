@@ -1,7 +1,7 @@
 """The demo: the support inbox of an invented bank goes through Freehold, by the OpenAI SDK. No key, no network.
 
-Three simulated deployments, three routes, an outage in the middle. Everything that is shown at the end is read from the
-ledger and checked; what is not true makes the demo fail.
+First three simulated deployments, three routes, and an outage in the middle; then (see `loop`) the traffic becomes a
+model of our own. Everything that is shown is read from the ledger and checked; what is not true makes the demo fail.
 """
 
 import argparse
@@ -16,9 +16,10 @@ from rich.console import Console
 from rich.live import Live
 from rich.progress import track
 
-from demo import board, real
+from demo import board, loop, real
 from demo.asking import ask
 from demo.closing import close
+from demo.desk import month, own
 from demo.gateway import DemoFailed, Gateway, freehold, prepare, running
 from demo.inbox import Message, inbox
 from demo.tally import REAL, Tally
@@ -42,7 +43,10 @@ def main() -> int:
     options = _options()
     console = Console(width=None if sys.stdout.isatty() else 100, highlight=False)
     try:
-        return story(console, inbox()[: options.messages], options.folder, options.real)
+        if options.data is not None:
+            return loop.story(console, own(options.data), options.folder)
+        failed = story(console, inbox()[: options.messages], options.folder, options.real)
+        return failed if options.messages else failed or loop.story(console, month(), options.folder)
     except DemoFailed as error:
         console.print(f"The demo failed: {error}", style="bold red", markup=False)
         return 1
@@ -101,7 +105,8 @@ def answer_all(
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__.partition("\n")[0] if __doc__ else "")
-    parser.add_argument("--messages", type=int, default=None, help="only the first so many")
+    parser.add_argument("--messages", type=int, default=None, help="only the first story, with so many messages")
+    parser.add_argument("--data", type=Path, help="the second story on your own CSV file with the columns text,label")
     parser.add_argument("--folder", type=Path, default=Path("freehold-demo"), help="where settings and data stay")
     parser.add_argument("--real", metavar="PROVIDER/MODEL", help="a real model for 24 of the messages; may cost money")
     return parser.parse_args()

@@ -217,15 +217,14 @@ def _close(console: Console, desk: Desk, shown: Shown) -> int:
     before, after, caught = shown.before, shown.after, shown.caught
     verified = freehold(desk.settings, "verify", "--json", ok=(0, 1))
     whole = all(report["ok"] for report in json.loads(verified).values())
-    verdict = shown.evidence["verdict"]
-    e = verdict["evidence"]
+    moves = shown.evidence["rollout"]["moves"]
+    approval = next((m["why"] for m in moves if m["step"] == "canary"), "never approved")
     cut = 1 - after.cost / before.cost
     still = desk.rollout()["rollout"]["incumbent"]
     claims = [
         (
-            verdict["type"] == "approve",
-            f"the student is not worse by {MARGIN:.0%}: difference {e['difference']:+.3f} (at least {e['low']:+.3f}) "
-            f"on {e['pairs']:,} pairs that it never saw",
+            approval.startswith("approved"),
+            f"the student is not worse by {MARGIN:.0%}, on messages that it never saw: {approval}",
         ),
         (after.right >= before.right - MARGIN, f"right: {before.right:.1%} before, {after.right:.1%} after"),
         (cut > 0, f"${before.cost:.3f} for 1,000 messages before, ${after.cost:.3f} after: {cut:.0%} saved"),
