@@ -53,11 +53,12 @@ class Upstream(Protocol):
 
 
 class Ledger(Protocol):
-    """The append-only record. When `accept` or `close` returns, a killed process loses nothing of it."""
+    """The append-only record. When `accept` or `close` returns, a killed process loses nothing of it. What is given
+    together is written together, or not at all (StoreFailed)."""
 
-    def accept(self, accepted: Accepted) -> None: ...
+    def accept(self, *accepted: Accepted) -> None: ...
 
-    def close(self, inference: Inference) -> None: ...
+    def close(self, *inferences: Inference) -> None: ...
 
 
 class Records(Protocol):

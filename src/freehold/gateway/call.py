@@ -179,8 +179,11 @@ class Relay(Struct, eq=False):
 
     # running the plan
 
-    def start(self) -> None:
-        """Call the first deployment whose breaker lets us; ends at once where none does."""
+    def start(self, error: FreeholdError | None) -> None:
+        """The promise is written, or was not: call the first deployment whose breaker lets us, or end."""
+        if error is not None:
+            self.refuse(error)
+            return
         self.board.budget.first()
         if not self.ended and not self._move():
             self._end(
@@ -188,6 +191,10 @@ class Relay(Struct, eq=False):
                     "failed", NoneHealthy("Every deployment of the plan is failing; try again shortly", retry_after=1)
                 )
             )
+
+    def refuse(self, error: FreeholdError) -> None:
+        """End before anything was called."""
+        self._end(Outcome("refused", error))
 
     def _move(self) -> bool:
         """Call the next deployment of the plan that may be called."""

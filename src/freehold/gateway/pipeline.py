@@ -2,8 +2,8 @@
 
     who asks -> what is asked -> may it happen -> where should it go -> what may it cost -> promise a record -> call
 
-Everything here is synchronous: a request whose first call is written leaves this function without a task or a wait.
-Only a budget whose lease is used up waits for the store.
+Everything here is synchronous: a request leaves this function without a task or a wait, and is called for when the turn
+of the event loop ends (see `scribe`). Only a budget whose lease is used up waits for the store.
 """
 
 import asyncio
@@ -38,6 +38,7 @@ from freehold.gateway.exchange import Ask, Exchange
 from freehold.gateway.keep import Kept
 from freehold.gateway.metrics import Metrics
 from freehold.gateway.record import Desk, Recorder
+from freehold.gateway.scribe import Scribe
 from freehold.gateway.world import Resolved, World
 from freehold.governance.admit import Asked, admit, expected, rates, scopes
 from freehold.governance.budget import Budgets
@@ -95,14 +96,14 @@ class Pipeline:
     ) -> None:
         self.world = world
         self.health = health
-        self._desk = Desk(ledger=ledger, limits=limits, budgets=budgets, metrics=metrics, clock=clock)
+        self._scribe = Scribe(ledger)
+        self._desk = Desk(scribe=self._scribe, limits=limits, budgets=budgets, metrics=metrics, clock=clock)
         self._switchboard = Switchboard(
             health=health, budget=RetryBudget(world.retry.ratio), clock=clock, random=random
         )
         self.metrics = metrics
         self.limits = limits
         self.draining = False
-        self._ledger = ledger
         self._budgets = budgets
         self._clock = clock
         self._ids = ids
@@ -139,8 +140,6 @@ class Pipeline:
             request = exchange.request
             planned = self._plan(exchange, request, resolved)
             reserved = self._reserve(exchange, request, planned)
-            if reserved:
-                self._promise(exchange)
         except FreeholdError as error:
             recorder.end(Outcome("refused", error))
             return None
@@ -149,10 +148,10 @@ class Pipeline:
             return None
         relay = Relay(exchange, request, planned.deployments, recorder, self._switchboard)
         if reserved:
-            relay.start()
+            self._promise(exchange, relay)
         else:
-            self._later(self._refill(exchange, request, planned, recorder, relay))
-        return None if relay.ended else relay
+            self._later(self._refill(exchange, request, planned, relay))
+        return relay
 
     # who asks
 
@@ -269,9 +268,7 @@ class Pipeline:
         exchange.reservation = self._budgets.reserve(key, dearest(exchange, request, planned), exchange.at)
         return exchange.reservation is not None
 
-    async def _refill(
-        self, exchange: Exchange, request: Request, planned: Planned, end: Recorder, relay: Relay
-    ) -> None:
+    async def _refill(self, exchange: Exchange, request: Request, planned: Planned, relay: Relay) -> None:
         """Draw a lease from the store without holding up anybody else, then begin."""
         key = exchange.key
         assert key is not None
@@ -282,27 +279,26 @@ class Pipeline:
                 if relay.ended:
                     return
                 exchange.reservation = self._budgets.reserve(key, amount, exchange.at)
-            self._promise(exchange)
         except Exception as error:  # the request edge; the caller may have left meanwhile
-            if not relay.ended:
-                relay.ended = True
-                known = error if isinstance(error, FreeholdError) else Internal(f"No budget could be had: {error!r}")
-                end.end(Outcome("refused", known))
+            known = error if isinstance(error, FreeholdError) else Internal(f"No budget could be had: {error!r}")
+            relay.refuse(known)
             return
-        relay.start()
+        self._promise(exchange, relay)
 
     # promise a record
 
-    def _promise(self, exchange: Exchange) -> None:
+    def _promise(self, exchange: Exchange, relay: Relay) -> None:
+        """The call begins when the promise is written."""
         key = exchange.key
-        self._ledger.accept(
+        self._scribe.accept(
             Accepted(
                 id=exchange.id,
                 at=exchange.at,
                 route=exchange.route,
                 key=None if key is None else key.id,
                 team=None if key is None else key.team,
-            )
+            ),
+            relay.start,
         )
 
     def _later(self, work: Coroutine[None, None, None]) -> None:

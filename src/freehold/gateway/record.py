@@ -1,6 +1,6 @@
 """Record: the stage that sees everything an inference says and writes what happened, however it ends.
 
-When its `end` has returned the record is in the ledger; only then does the end of the answer leave for the caller.
+The end of an answer leaves for the caller only when the record is in the ledger.
 """
 
 from hashlib import sha256
@@ -12,11 +12,12 @@ from freehold.core.errors import FreeholdError
 from freehold.core.events import Event, Finish, Outcome, Reasoning, Refusal, Stage, Text, ToolCall, Used
 from freehold.core.inference import Inference
 from freehold.core.money import cost
-from freehold.core.ports import Clock, Ledger
+from freehold.core.ports import Clock
 from freehold.core.usage import Usage
 from freehold.gateway.exchange import Exchange
 from freehold.gateway.keep import Keep, Kept
 from freehold.gateway.metrics import Metrics
+from freehold.gateway.scribe import Scribe
 from freehold.governance.budget import Budgets
 from freehold.governance.limits import Limits
 
@@ -27,7 +28,7 @@ BYTES_PER_TOKEN = 4
 class Desk(Struct, frozen=True, kw_only=True):
     """What every recorder writes into."""
 
-    ledger: Ledger
+    scribe: Scribe
     limits: Limits
     budgets: Budgets
     metrics: Metrics
@@ -37,7 +38,7 @@ class Desk(Struct, frozen=True, kw_only=True):
 class Recorder:
     """The first stage of every chain."""
 
-    __slots__ = ("_desk", "_digest", "_exchange", "_finish", "_next", "_said")
+    __slots__ = ("_desk", "_digest", "_exchange", "_finish", "_next", "_outcome", "_said")
 
     def __init__(self, exchange: Exchange, next_: Stage, desk: Desk) -> None:
         self._exchange = exchange
@@ -69,12 +70,13 @@ class Recorder:
         exchange = self._exchange
         self._count(exchange, outcome)
         inference = exchange.inference = self._inference(exchange, outcome)
-        try:
-            self._desk.ledger.close(inference)
-        except FreeholdError as error:  # an answer without its record does not count as given
-            outcome = Outcome("failed", error)
         self._desk.metrics.ended(inference)
-        self._next.end(outcome)
+        self._outcome = outcome
+        self._desk.scribe.close(inference, self._written)
+
+    def _written(self, error: FreeholdError | None) -> None:
+        """The end may leave now. An answer without its record does not count as given."""
+        self._next.end(self._outcome if error is None else Outcome("failed", error))
 
     def _count(self, exchange: Exchange, outcome: Outcome) -> None:
         """Usage and cost, then settle what was reserved."""

@@ -90,7 +90,7 @@ class HttpReply:
     def end(self, outcome: Outcome) -> None:
         exchange, error = self._exchange, outcome.error
         assert exchange is not None
-        if outcome.kind == "cancelled" and error is None:
+        if (outcome.kind == "cancelled" and error is None) or self._transport.is_closing():
             self._finished(False)
         elif self._started:
             self._end_stream(exchange, error)

@@ -9,9 +9,10 @@ import fcntl
 import os
 import re
 from collections import deque
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from freehold.core.errors import InUse, LedgerDamaged, SettingsWrong, StoreFailed
 from freehold.core.inference import Accepted, Inference
@@ -33,12 +34,13 @@ _PACE = Pace()
 class Journal:
     """The ledger of one node, open for writing: by one process (a lock sees to it) and from one thread.
 
-    When `accept`, `close` or `act` returns, its frame is with the kernel: a process killed at any moment after that
+    When `accept`, `close` or `act` returns, its frames are with the kernel: a process killed at any moment after that
     has lost nothing. With `sync="async"` the files are brought to disk in groups, off the way of requests, so a power
     loss may cost what was written within the last moments (never what a checkpoint covers). With `sync="sync"` each of
-    the three returns only when its frame is on disk; the calling thread waits for that, a disk's latency each time.
+    the three returns only when its frames are on disk; the calling thread waits for that, a disk's latency each time.
 
-    StoreFailed: the frame is not in the log (disk full, say); the log is as it was before, and trying again may help.
+    StoreFailed: none of the frames is in the log (disk full, say); the log is as it was before, and trying again may
+    help.
     """
 
     @classmethod
@@ -117,33 +119,19 @@ class Journal:
         """Why nothing is accepted at the moment, or None."""
         return self._notary.trouble
 
-    def accept(self, accepted: Accepted) -> None:
-        """Promise that a record will follow, before anything is sent."""
-        notary = self._notary
-        if notary.trouble is not None:
-            raise StoreFailed(notary.trouble)
-        self._write(ACCEPTED, encode(accepted))
-        notary.tell(Written(self._number, self._end, accepted))
-        if self._sync:
-            self._sync_now()
+    def accept(self, *accepted: Accepted) -> None:
+        """Promise that records will follow, before anything is sent."""
+        if self._notary.trouble is not None:
+            raise StoreFailed(self._notary.trouble)
+        self._write([_Entry(ACCEPTED, encode(one), one) for one in accepted])
 
-    def close(self, inference: Inference) -> None:
-        """Keep the promise. A refusal, which nothing accepted, may be recorded without one."""
-        payload = encode(inference)
-        self._write(RECORD, payload)
-        self._leaves += 1
-        self._notary.tell(Written(self._number, self._end, None, leaf_hash(payload), inference.id))
-        if self._sync:
-            self._sync_now()
+    def close(self, *inferences: Inference) -> None:
+        """Keep the promises. A refusal, which nothing accepted, may be recorded without one."""
+        self._write([_Entry(RECORD, encode(one), None, one.id) for one in inferences])
 
     def act(self, act: Act) -> None:
         """Record something done to the gateway."""
-        payload = encode(act)
-        self._write(ACT, payload)
-        self._leaves += 1
-        self._notary.tell(Written(self._number, self._end, None, leaf_hash(payload)))
-        if self._sync:
-            self._sync_now()
+        self._write([_Entry(ACT, encode(act))])
 
     def settle(self) -> None:
         """Return when all that was written is on disk and under a signed checkpoint. Waits for the disk."""
@@ -153,17 +141,29 @@ class Journal:
         """Settle, and let go of the log. Stopping again does nothing."""
         self._undo.close()
 
-    def _write(self, kind: Kind, payload: bytes) -> None:
+    def _write(self, entries: Sequence["_Entry"]) -> None:
+        """Put entries at the end, by one write."""
         if self._end >= self._limit:
             self._rotate()
-        framed = frame(kind, payload)
+        frames = [frame(entry.kind, entry.payload) for entry in entries]
+        data = b"".join(frames)
         try:
-            done = os.write(self._fd, framed)
+            done = os.write(self._fd, data)
         except OSError as error:
             raise self._mended(error.strerror or str(error)) from error
-        if done != len(framed):
+        if done != len(data):
             raise self._mended("the disk is full")
-        self._end += done
+        written: list[Written] = []
+        for entry, framed in zip(entries, frames, strict=True):
+            self._end += len(framed)
+            if entry.kind == ACCEPTED:
+                written.append(Written(self._number, self._end, entry.accepted))
+            else:
+                self._leaves += 1
+                written.append(Written(self._number, self._end, None, leaf_hash(entry.payload), entry.closed))
+        self._notary.tell(written)
+        if self._sync:
+            self._sync_now()
 
     def _mended(self, why: str) -> StoreFailed:
         """Take back half a frame; where even that fails, write nothing ever after it."""
@@ -236,6 +236,15 @@ class Journal:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
+
+
+class _Entry(NamedTuple):
+    """What is to be written, and for the notary: what it accepts, or the id that it closes."""
+
+    kind: Kind
+    payload: bytes
+    accepted: Accepted | None = None
+    closed: str | None = None
 
 
 def _unknown(accepted: Accepted) -> Inference:

@@ -12,7 +12,7 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import msgspec
@@ -81,9 +81,9 @@ class Notary:
         self._thread = threading.Thread(target=self._run, name="freehold-ledger", daemon=True)
         self._thread.start()
 
-    def tell(self, written: Written) -> None:
-        """A frame is in the log. Costs well under a microsecond: the thread sleeps for a while after each round."""
-        self._queue.append(written)
+    def tell(self, written: Iterable[Written]) -> None:
+        """Frames are in the log. Costs well under a microsecond: the thread sleeps for a while after each round."""
+        self._queue.extend(written)
         if not self._wake.is_set():
             self._wake.set()
         if self.behind > self._pace.ahead:
