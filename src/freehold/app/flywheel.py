@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from freehold.app.asker import asker
 from freehold.app.control import laid_over
 from freehold.app.home import NODE, Home
-from freehold.app.on_demand import on_demand
+from freehold.app.tuners import Workbench, served_as
 from freehold.core.dataset import Example, Split
 from freehold.core.errors import InvalidRequest, SettingsWrong
 from freehold.core.interaction import Body
@@ -47,11 +47,6 @@ from freehold.store.datasets import Listed, SqlDatasets
 DIALECTS: Mapping[str, Dialect] = {OPENAI_CHAT.name: OPENAI_CHAT}
 WATTS = 12.0
 """What a busy core is taken to draw, for estimates of energy; a laptop's draws less, a server's more."""
-
-TUNERS: Mapping[Method, tuple[str, str]] = {
-    "student": ("freehold.flywheel.tuning.student.port", "StudentTuner"),
-}
-"""Where the tuner of each method is."""
 
 Progress = Callable[[float, str], None]
 
@@ -203,8 +198,10 @@ class Flywheel:
         if listed.state != "active":
             raise InvalidRequest(f"Dataset {wanted.dataset} is {listed.state}: {listed.reason}. Build it anew")
         reference = f"{listed.name}@{listed.digest[:12]}"
-        if wanted.method not in TUNERS:
-            raise InvalidRequest(f"There is no tuner for {wanted.method!r}; there are {', '.join(TUNERS)}")
+        params = dict(wanted.params)
+        method = served_as(wanted.method, params)
+        account = params.get("provider") if method == "provider" else None
+        tuner = self._workbench().tuner(wanted.method, params)
         run = f"tune-{wanted.name}-{begun}"
         work = self.home.folder / "work" / run
         work.mkdir(parents=True, exist_ok=True)
@@ -216,10 +213,10 @@ class Flywheel:
             work=work,
             artifacts=self.artifacts,
             seed=wanted.seed,
-            params=wanted.params,
+            params=params,
         )
         before = time.process_time()
-        made = on_demand(*TUNERS[wanted.method])().tune(task, steps)
+        made = tuner.tune(task, steps)
         energy = (time.process_time() - before) * WATTS
 
         def registered() -> Json:
@@ -227,12 +224,14 @@ class Flywheel:
             tuned = Tuned(
                 name=wanted.name,
                 digest=made.digest,
-                method=wanted.method,
+                method=method,
                 path=made.path,
                 dataset=reference,
                 run=run,
                 created_at=at,
                 base=made.base,
+                provider=account,
+                deployment=made.deployment,
                 metrics=made.metrics,
             )
             self._register(tuned)
@@ -254,6 +253,16 @@ class Flywheel:
             return {"model": wanted.name, "digest": made.digest, "path": made.path, "run": run, "metrics": made.metrics}
 
         return steps.step("register", registered)
+
+    def _workbench(self) -> Workbench:
+        return Workbench(
+            self.book,
+            bodies=self.home.bodies,
+            feedback=self.home.feedback,
+            messages=_messages,
+            terms=lambda: self._rules((), frozenset()).terms,
+            asker=self._asker,
+        )
 
     def _register(self, tuned: Tuned) -> None:
         """Write a model under its name; an older one of that name makes room, its run and artifact stay."""

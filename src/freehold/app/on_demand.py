@@ -14,6 +14,11 @@ EXTRAS = {
     "transformers": "train",
     "peft": "train",
     "trl": "train",
+    "accelerate": "train",
+    "datasets": "train",
+    "gguf": "train",
+    "safetensors": "train",
+    "tokenizers": "train",
 }
 """Packages, and the extra of Freehold that brings them."""
 

@@ -1,7 +1,11 @@
 """The world of a moment, built from settings: names resolved once, accounts connected."""
 
-from collections.abc import Callable
-from typing import NamedTuple
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from msgspec.structs import replace
 
 from freehold.app.explain import rule_of
 from freehold.app.on_demand import on_demand
@@ -10,6 +14,7 @@ from freehold.core.ports import Upstream
 from freehold.dialects.openai_chat.dialect import OPENAI_CHAT
 from freehold.dialects.quirks import Quirks
 from freehold.gateway.world import Account, Resolved, Retry, World
+from freehold.providers.connection import PoolLimits
 from freehold.providers.pool import Pool
 from freehold.providers.simulated.upstream import Simulated
 from freehold.runtime.unready import Unready
@@ -30,10 +35,6 @@ class _Connected(NamedTuple):
     account: Account
 
 
-ENGINES = {"student": ("freehold.runtime.student.upstream", "StudentUpstream")}
-"""What runs a local model, given the folder of its artifact: an `Upstream`."""
-
-
 class Worlds:
     """Builds one world after the other. An account whose settings did not change keeps its upstream, and so its open
     connections; those that no world needs any more are closed by `retire`. Used inside a running event loop."""
@@ -41,6 +42,7 @@ class Worlds:
     def __init__(self) -> None:
         self._connected: dict[str, _Connected] = {}
         self._retired: list[Upstream] = []
+        self._fleet: Any = None
 
     def build(self, book: Book) -> World:
         """The world of a book. Until this returns, nothing has changed."""
@@ -50,7 +52,10 @@ class Worlds:
         for name, simulated in book.settings.simulated.items():
             connected[name] = self._kept(name, simulated) or _Connected(simulated, _simulated(name, simulated))
         for name, local in book.settings.local.items():
-            connected[name] = self._kept(name, local) or _Connected(local, _local(name, local))
+            connected[name] = self._kept(name, local) or _Connected(local, self._local(name, local))
+        for name, local in book.settings.local.items():
+            if local.engine == "prompt":  # made anew with each world, since its base may have moved
+                connected[name] = _Connected(local, _prompting(name, local, book, connected))
         kept = {id(c.account) for c in connected.values()}
         self._retired += [c.account.upstream for c in self._connected.values() if id(c.account) not in kept]
         self._connected = connected
@@ -63,6 +68,29 @@ class Worlds:
             retry=_retry(book.settings),
         )
 
+    def _local(self, name: str, local: LocalSettings) -> Account:
+        """A model that runs here: in this process, or in one of its own that starts when it is first asked."""
+        if local.engine == "student":
+            return _ready(
+                name, lambda: on_demand("freehold.runtime.student.upstream", "StudentUpstream")(local.artifact)
+            )
+
+        def weights() -> Upstream:
+            artifact = Path(local.artifact)
+            if self._fleet is None:
+                self._fleet = on_demand("freehold.runtime.engines.process", "Fleet")(_memory())
+            kind = on_demand("freehold.runtime.engines.choice", "usual")(artifact)
+            engine = on_demand("freehold.runtime.engines.choice", "engine")
+            running = engine(kind, artifact, fleet=self._fleet, logs=artifact.parent)
+            upstream = on_demand("freehold.runtime.engines.upstream", "EngineUpstream")
+
+            def connect(url: str) -> Upstream:
+                return Pool(url, name=name, limits=PoolLimits())
+
+            return upstream(running, connect)
+
+        return _ready(name, weights)
+
     async def retire(self) -> None:
         """Close what only earlier worlds needed; answers under way are read to their end."""
         retired, self._retired = self._retired, []
@@ -73,6 +101,8 @@ class Worlds:
         await self.retire()
         for connected in self._connected.values():
             await connected.account.upstream.close()
+        if self._fleet is not None:
+            await self._fleet.close()
 
     def _kept(self, name: str, origin: Origin) -> _Connected | None:
         known = self._connected.get(name)
@@ -101,15 +131,35 @@ def _simulated(name: str, simulated: SimulatedSettings) -> Account:
     )
 
 
-def _local(name: str, local: LocalSettings) -> Account:
-    """A model that runs here. One that cannot be loaded fails its calls and says why; the others are served."""
+def _prompting(name: str, local: LocalSettings, book: Book, connected: Mapping[str, _Connected]) -> Account:
+    """The account of its base, asked with examples before each question."""
+    base = book.deployment(local.base or "")
+    account = None if base is None else connected.get(base.provider)
+    if account is None:
+        return _ready(name, lambda: Unready(f"The base {local.base!r} of {name} is not served"))
+
+    def made() -> Upstream:
+        shots = on_demand("freehold.runtime.fewshot.shots", "Shots").load(local.artifact)
+        return on_demand("freehold.runtime.fewshot.shots", "ShotsUpstream")(account.account.upstream, shots)
+
+    ready = _ready(name, made)
+    return replace(account.account, provider=name, upstream=ready.upstream)
+
+
+def _ready(name: str, make: Callable[[], Upstream]) -> Account:
+    """A model that cannot be loaded fails its calls and says why; the others are served."""
     try:
-        upstream = on_demand(*ENGINES[local.engine])(local.artifact)
+        upstream = make()
     except FreeholdError as error:
         upstream = Unready(f"The local model {name} is not ready: {error.message}")
     return Account(
         provider=name, upstream=upstream, path="/chat/completions", headers=(), dialect=OPENAI_CHAT, quirks=Quirks()
     )
+
+
+def _memory() -> int:
+    """Bytes that models may take together: six tenths of the machine's."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") * 6 // 10
 
 
 def _retry(settings: Settings) -> Retry:

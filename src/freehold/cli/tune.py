@@ -54,7 +54,7 @@ def _params(pairs: tuple[str, ...]) -> dict[str, Any]:
 def tune(
     name: str,
     dataset: str,
-    method: Method,
+    method: str,
     seed: int,
     params: tuple[str, ...],
     detach: bool,
@@ -64,7 +64,11 @@ def tune(
 ) -> None:
     """Make the model NAME from a dataset. A running gateway serves it within a second."""
     with workplace(settings, data) as place:
-        wanted = {"name": name, "dataset": dataset, "method": method, "seed": seed, "params": _params(params)}
+        kind, _, account = method.partition(":")
+        if kind not in get_args(Method):
+            raise InvalidRequest(f"There is no method {kind!r}; there are {', '.join(get_args(Method))}")
+        given = _params(params) | ({"provider": account} if account else {})
+        wanted = {"name": name, "dataset": dataset, "method": kind, "seed": seed, "params": given}
         done = run(place, "tune", wanted, detach=detach)
     if done is None or done.result is None:
         return

@@ -11,7 +11,9 @@ class Tuned(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A tuned model under the name by which callers and routes know it.
 
     `digest` is that of its artifact (SHA-256, hex), which lies in `path`; `dataset` is 'name@digest'; `run` made it;
-    `created_at` is UTC nanoseconds. `metrics` are what its making measured, on data that it did not learn from.
+    `created_at` is UTC nanoseconds. `metrics` are what its making measured, on data that it did not learn from. `base`
+    is what it was tuned from, or, of the method prompt, the deployment that answers; `provider` and `deployment`: of a
+    model that a provider serves, the account and the provider's name for it.
     quarantined: something in its data was erased or withdrawn; withdrawn: taken out by its owner. Neither serves.
     """
 
@@ -23,6 +25,8 @@ class Tuned(Struct, frozen=True, kw_only=True, omit_defaults=True):
     run: str
     created_at: int
     base: str | None = None
+    provider: str | None = None
+    deployment: str | None = None
     state: Literal["active", "quarantined", "withdrawn"] = "active"
     reason: str = ""
     metrics: dict[str, float] = {}

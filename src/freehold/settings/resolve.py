@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from freehold.catalog.offers import Offer, offers
 from freehold.core.errors import SettingsWrong
 from freehold.core.money import Price
+from freehold.core.request import Need
 from freehold.providers.discovery import Found
 from freehold.providers.known import KNOWN
 from freehold.providers.provider import Provider
@@ -20,6 +21,8 @@ from freehold.settings.accounts import GENERIC
 from freehold.settings.tables import DeploymentSettings, ProviderSettings, Settings
 
 FREE = Price(input=0, output=0)
+HERE: frozenset[Need] = frozenset({"tools", "json_object", "image", "audio", "file", "logprobs", "n"})
+"""What models that run here lack."""
 
 
 def resolve(settings: Settings, found: Iterable[Found] = (), catalog: Iterable[Offer] | None = None) -> Settings:
@@ -124,13 +127,17 @@ def _simulated(d: DeploymentSettings, settings: Settings) -> DeploymentSettings:
 
 
 def _local(d: DeploymentSettings, settings: Settings) -> DeploymentSettings:
+    """What runs here costs nothing and cannot do everything; with examples before it, a base stays what it is."""
     model = settings.local[d.provider]
+    base = settings.deployments.get(model.base or "")
     price = model.price if d.price is None else d.price
+    if model.engine == "prompt" and base is not None:
+        return replace(base, names=d.names, price=price or base.price, quality=model.quality, provider=d.provider)
     return replace(
         d,
         price=FREE if price is None else price,
         quality=model.quality if d.quality is None else d.quality,
-        lacks=frozenset({"tools", "image", "audio", "file", "logprobs", "n"}) if d.lacks is None else d.lacks,
+        lacks=HERE if d.lacks is None else d.lacks,
     )
 
 

@@ -135,12 +135,17 @@ class SimulatedSettings(Simulation, frozen=True, kw_only=True):
     price: Price | None = None
 
 
+Engine = Literal["student", "prompt", "weights"]
+"""student: in process; prompt: examples before each question to a base; weights: llama.cpp or transformers."""
+
+
 class LocalSettings(Struct, frozen=True, kw_only=True):
     """A model that runs here, made by `freehold tune`: the folder of its artifact. Its tokens cost nothing unless
-    `price` says otherwise."""
+    `price` says otherwise. `base`: of the engine prompt, the deployment that answers."""
 
     artifact: str
-    engine: Literal["student"] = "student"
+    engine: Engine = "student"
+    base: str | None = None
     price: Price | None = None
     quality: Share | None = None
 
