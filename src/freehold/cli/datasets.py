@@ -104,7 +104,7 @@ def import_dataset(
 ) -> None:
     """Make the dataset NAME of a labelled file: CSV or JSON lines with text,label or messages,target."""
     policy = Policy(personal_data=personal_data)  # type: ignore[arg-type]
-    with workplace(settings, data) as place, progress("importing", "%") as shown:
+    with workplace(settings, data, new=True) as place, progress("importing", "%") as shown:
         task = shown.add_task("", total=100)
         found = place.flywheel.import_file(
             file, name, policy, progress=lambda share, _: shown.update(task, completed=share * 100)

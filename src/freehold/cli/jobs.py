@@ -68,9 +68,9 @@ class Workplace:
 
 
 @contextmanager
-def workplace(settings: Path | None, data: str | None) -> Generator[Workplace]:
-    """The queue of a data folder, for a command."""
-    with home(settings, data) as opened:
+def workplace(settings: Path | None, data: str | None, *, new: bool = False) -> Generator[Workplace]:
+    """The queue of a data folder, for a command; `new`: the folder may be made by it."""
+    with home(settings, data, new=new) as opened:
         place = Workplace(opened, settings, data)
         try:
             yield place
