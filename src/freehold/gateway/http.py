@@ -312,6 +312,7 @@ class Connection(asyncio.Protocol):
             return
         reply = HttpReply(
             self.transport,
+            self.door.pipeline.turn,
             http10=received.http10,
             keep=received.keep,
             finished=self._finished,

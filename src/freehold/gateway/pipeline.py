@@ -3,7 +3,7 @@
     who asks -> what is asked -> may it happen -> where should it go -> what may it cost -> promise a record -> call
 
 Everything here is synchronous: a request leaves this function without a task or a wait, and is called for when the turn
-of the event loop ends (see `scribe`). Only a budget whose lease is used up waits for the store.
+of the event loop ends (see `turn`). Only a budget whose lease is used up waits for the store.
 """
 
 import asyncio
@@ -38,7 +38,7 @@ from freehold.gateway.exchange import Ask, Exchange
 from freehold.gateway.keep import Kept
 from freehold.gateway.metrics import Metrics
 from freehold.gateway.record import Desk, Recorder
-from freehold.gateway.scribe import Scribe
+from freehold.gateway.turn import Turn
 from freehold.gateway.world import Resolved, World
 from freehold.governance.admit import Asked, admit, expected, rates, scopes
 from freehold.governance.budget import Budgets
@@ -96,8 +96,8 @@ class Pipeline:
     ) -> None:
         self.world = world
         self.health = health
-        self._scribe = Scribe(ledger)
-        self._desk = Desk(scribe=self._scribe, limits=limits, budgets=budgets, metrics=metrics, clock=clock)
+        self.turn = Turn(ledger)
+        self._desk = Desk(turn=self.turn, limits=limits, budgets=budgets, metrics=metrics, clock=clock)
         self._switchboard = Switchboard(
             health=health, budget=RetryBudget(world.retry.ratio), clock=clock, random=random
         )
@@ -290,7 +290,7 @@ class Pipeline:
     def _promise(self, exchange: Exchange, relay: Relay) -> None:
         """The call begins when the promise is written."""
         key = exchange.key
-        self._scribe.accept(
+        self.turn.accept(
             Accepted(
                 id=exchange.id,
                 at=exchange.at,

@@ -17,7 +17,7 @@ from freehold.core.usage import Usage
 from freehold.gateway.exchange import Exchange
 from freehold.gateway.keep import Keep, Kept
 from freehold.gateway.metrics import Metrics
-from freehold.gateway.scribe import Scribe
+from freehold.gateway.turn import Turn
 from freehold.governance.budget import Budgets
 from freehold.governance.limits import Limits
 
@@ -28,7 +28,7 @@ BYTES_PER_TOKEN = 4
 class Desk(Struct, frozen=True, kw_only=True):
     """What every recorder writes into."""
 
-    scribe: Scribe
+    turn: Turn
     limits: Limits
     budgets: Budgets
     metrics: Metrics
@@ -72,7 +72,7 @@ class Recorder:
         inference = exchange.inference = self._inference(exchange, outcome)
         self._desk.metrics.ended(inference)
         self._outcome = outcome
-        self._desk.scribe.close(inference, self._written)
+        self._desk.turn.close(inference, self._written)
 
     def _written(self, error: FreeholdError | None) -> None:
         """The end may leave now. An answer without its record does not count as given."""

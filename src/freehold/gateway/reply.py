@@ -6,7 +6,9 @@ from urllib.parse import quote
 
 from freehold.core.errors import FreeholdError
 from freehold.core.events import Event, Outcome
+from freehold.dialects.dialect import Encoder
 from freehold.gateway.exchange import Exchange
+from freehold.gateway.turn import Turn
 
 REASONS = {
     200: b"OK",
@@ -29,6 +31,9 @@ REASONS = {
     504: b"Gateway Timeout",
 }
 _LINES = {status: b"HTTP/1.1 %d %b\r\n" % (status, reason) for status, reason in REASONS.items()}
+ENOUGH = 32 * 1024
+"""Bytes of a stream that do not wait for the end of the turn."""
+
 LAST_CHUNK = b"0\r\n\r\n"
 _safe: dict[str, bytes] = {}
 
@@ -50,54 +55,98 @@ def safe(value: str) -> bytes:
 class HttpReply:
     """Writes one answer. `finished(keep)` is called once, when the last byte was handed to the transport."""
 
-    __slots__ = ("_body", "_encoder", "_exchange", "_finished", "_http10", "_keep", "_started", "_transport")
+    __slots__ = (
+        "_body",
+        "_encoder",
+        "_exchange",
+        "_finished",
+        "_http10",
+        "_keep",
+        "_over",
+        "_size",
+        "_started",
+        "_stream",
+        "_transport",
+        "_turn",
+    )
 
     def __init__(
         self,
         transport: asyncio.WriteTransport,
+        turn: Turn,
         *,
         http10: bool,
         keep: bool,
         finished: Callable[[bool], None],
     ) -> None:
         self._transport = transport
+        self._turn = turn
         self._http10 = http10
         self._keep = keep
         self._finished = finished
-        self._started = False
-        self._body: list[bytes] = []
+        self._started = False  # the head of a stream has left
+        self._stream = False
+        self._over = False
+        self._size = 0
+        self._body: list[bytes] = []  # of a stream: what leaves with this turn of the loop
         self._exchange: Exchange | None = None
-        self._encoder = None
+        self._encoder: Encoder | None = None
 
     def begin(self, exchange: Exchange) -> None:
         self._exchange = exchange
 
     def event(self, event: Event) -> None:
+        encoder = self._encoder
+        if encoder is None:
+            encoder = self._begin()
+        data = encoder.encode(event)
+        if data:
+            body = self._body
+            body.append(data)
+            if self._stream:
+                self._size += len(data)
+                if self._size > ENOUGH:
+                    self._flush()
+                elif len(body) == 1:
+                    self._turn.write(self._flush)
+
+    def _begin(self) -> Encoder:
+        """The encoder, at the first event."""
         exchange = self._exchange
         assert exchange is not None
         assert exchange.request is not None
-        encoder = self._encoder
-        if encoder is None:
-            encoder = self._encoder = exchange.ask.dialect.encoder(exchange.request, id=exchange.id, at=exchange.at)
-        data = encoder.encode(event)
-        if not exchange.request.stream:
-            self._body.append(data)
-        elif data:
-            if not self._started:
-                self._start_stream(exchange)
-            self._transport.write(data if self._http10 else b"%x\r\n%b\r\n" % (len(data), data))
+        self._stream = exchange.request.stream
+        self._encoder = exchange.ask.dialect.encoder(exchange.request, id=exchange.id, at=exchange.at)
+        return self._encoder
+
+    def _flush(self) -> None:
+        """Write what of a stream came in this turn, as one chunk (RFC 9112 7.1)."""
+        body = self._body
+        if not body or self._over:
+            return
+        data = body[0] if len(body) == 1 else b"".join(body)
+        body.clear()
+        self._size = 0
+        if not self._started:
+            self._start_stream()
+        self._transport.write(data if self._http10 else b"%x\r\n%b\r\n" % (len(data), data))
 
     def end(self, outcome: Outcome) -> None:
         exchange, error = self._exchange, outcome.error
         assert exchange is not None
         if (outcome.kind == "cancelled" and error is None) or self._transport.is_closing():
+            self._over = True
             self._finished(False)
-        elif self._started:
+            return
+        if self._stream:
+            self._flush()
+        self._over = True
+        if self._started:
             self._end_stream(exchange, error)
         elif error is not None:
             self._error(exchange, error)
         elif exchange.request is not None and exchange.request.stream:
-            self._start_stream(exchange)
+            self._start_stream()
             self._end_stream(exchange, None)
         else:
             self._whole(exchange)
@@ -107,10 +156,20 @@ class HttpReply:
         if self._encoder is not None:
             body += self._encoder.end()
         head = self._head(exchange, 200, b"application/json", self._keep)
-        self._transport.write(b"%bcontent-length: %d\r\n\r\n%b" % (head, len(body), body))
+        self._leave(b"%bcontent-length: %d\r\n\r\n%b" % (head, len(body), body))
+
+    def _leave(self, last: bytes) -> None:
+        """Write the last bytes with what else leaves now."""
+        self._body = [last]
+        self._turn.write(self._last)
+
+    def _last(self) -> None:
+        self._transport.write(self._body[0])
         self._finished(self._keep)
 
-    def _start_stream(self, exchange: Exchange) -> None:
+    def _start_stream(self) -> None:
+        exchange = self._exchange
+        assert exchange is not None
         self._started = True
         self._keep = self._keep and not self._http10
         head = self._head(exchange, 200, b"text/event-stream; charset=utf-8", self._keep)
@@ -124,18 +183,16 @@ class HttpReply:
         else:
             data = b"" if self._encoder is None else self._encoder.end()
         if self._http10:
-            self._transport.write(data)
+            self._leave(data)
         else:
             chunk = b"%x\r\n%b\r\n" % (len(data), data) if data else b""
-            self._transport.write(chunk + LAST_CHUNK)
-        self._finished(self._keep)
+            self._leave(chunk + LAST_CHUNK)
 
     def _error(self, exchange: Exchange, error: FreeholdError) -> None:
         body = exchange.ask.dialect.encode_error(error)
         head = self._head(exchange, error.status, b"application/json", self._keep)
         head += error_headers(error, exhausted=bool(exchange.calls))
-        self._transport.write(b"%bcontent-length: %d\r\n\r\n%b" % (head, len(body), body))
-        self._finished(self._keep)
+        self._leave(b"%bcontent-length: %d\r\n\r\n%b" % (head, len(body), body))
 
     def _head(self, exchange: Exchange, status: int, kind: bytes, keep: bool) -> bytes:
         """The head without length and blank line."""

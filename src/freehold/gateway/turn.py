@@ -1,8 +1,8 @@
-"""Scribe: writes to the ledger what one turn of the event loop accepted and closed, and then goes on with each.
+"""Turn: what waits for the end of a turn of the event loop, some microseconds away, and is then done for all at once.
 
-A write costs several times what its bytes cost, and what follows it (a call, the end of an answer) wakes another
-process. So both wait for the end of the turn, which is some microseconds away: requests that came together are written
-together. Nothing is sent before its promise is written, no answer ends before its record is.
+A write to the ledger costs several times what its bytes cost, and a write to a socket wakes the process at its other
+end. So what came together is written together: promises, then records, then what leaves for callers. Nothing is sent
+to a provider before its promise is written, no answer ends before its record is.
 """
 
 import asyncio
@@ -17,42 +17,57 @@ Then = Callable[[FreeholdError | None], None]
 """Called once what was given is written; with the error where it is not."""
 
 
-class Scribe:
-    """The writing hand of one gateway. For one event loop."""
+class Turn:
+    """The end of the turn, of one event loop."""
 
-    __slots__ = ("_accepted", "_closed", "_ledger", "_loop")
+    __slots__ = ("_accepted", "_closed", "_ledger", "_loop", "_open", "_writes")
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._open = False
         self._accepted: list[tuple[Accepted, Then]] = []
         self._closed: list[tuple[Inference, Then]] = []
+        self._writes: list[Callable[[], None]] = []
 
     def accept(self, accepted: Accepted, then: Then) -> None:
         """Promise that a record will follow."""
-        if not (self._accepted or self._closed):
-            self._soon()
         self._accepted.append((accepted, then))
+        if not self._open:
+            self._begin()
 
     def close(self, inference: Inference, then: Then) -> None:
         """Keep the promise."""
-        if not (self._accepted or self._closed):
-            self._soon()
         self._closed.append((inference, then))
+        if not self._open:
+            self._begin()
 
-    def _soon(self) -> None:
+    def write(self, write: Callable[[], None]) -> None:
+        """Let bytes go out, after the records."""
+        self._writes.append(write)
+        if not self._open:
+            self._begin()
+
+    def _begin(self) -> None:
         loop = self._loop
         if loop is None:
             loop = self._loop = asyncio.get_running_loop()
-        loop.call_soon(self._write)
+        self._open = True
+        loop.call_soon(self._end)
 
-    def _write(self) -> None:
+    def _end(self) -> None:
         accepted, self._accepted = self._accepted, []
-        closed, self._closed = self._closed, []
         if accepted:
             _written(self._ledger.accept, accepted)
+        closed, self._closed = self._closed, []
         if closed:
             _written(self._ledger.close, closed)
+        writes, self._writes = self._writes, []
+        for write in writes:
+            write()
+        self._open = False
+        if self._accepted or self._closed or self._writes:  # something of it led to more
+            self._begin()
 
 
 def _written(write: Callable[..., None], entries: list[tuple[Any, Then]]) -> None:
