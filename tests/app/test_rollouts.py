@@ -17,6 +17,7 @@ from freehold.dialects.openai_chat.dialect import OPENAI_CHAT
 from freehold.flywheel.evaluation.replay import Question, Reply
 from freehold.flywheel.rollout.evidence import Shown
 from freehold.flywheel.rollout.state import Plan, RolloutState, start
+from freehold.flywheel.verdict.verdict import Approve, Design, verdict
 from freehold.gateway.exchange import Ask
 from freehold.ledger import reader
 from freehold.ledger.entry import Act
@@ -102,10 +103,10 @@ class House:
 
 
 @asynccontextmanager
-async def house(tmp_path: Path, plan: Plan, own: str) -> AsyncIterator[House]:
+async def house(tmp_path: Path, plan: Plan, own: str, route: str = "") -> AsyncIterator[House]:
     rows = [{"text": f"message number {n}", "reply": right(n)} for n in range(4000)]
     (tmp_path / "answers.jsonl").write_bytes(b"\n".join(msgspec.json.encode(r) for r in rows))
-    (tmp_path / "freehold.toml").write_text(SETTINGS.format(own=own))
+    (tmp_path / "freehold.toml").write_text(SETTINGS.format(own=own) + route)
     data = tmp_path / "data"
     engine = Engine(
         tmp_path / "freehold.toml",
@@ -185,3 +186,19 @@ async def test_a_candidate_that_answers_worse_is_found_by_what_people_correct(tm
                 break
 
         assert h.state.now.why.startswith("the guard of quality raised an alarm after")
+
+
+async def test_on_a_pinned_route_nothing_moves_by_itself(tmp_path: Path) -> None:
+    plan = Plan(automatic=True, margin=0.3, shares=(0.5,), latency_ratio=None)
+    async with house(tmp_path, plan, "skill = 0.97", route="pinned = true") as h:
+        for at in range(0, 200, 50):
+            numbers = range(at, at + 50)
+            replies = await h.ask(numbers)
+            await h.look()
+            await h.correct(numbers, replies)
+            await h.look()
+
+        assert h.state.step == "shadow"
+        shown = SqlDocuments(h.engine.home.database, "evidence", Shown).get("r1/main")
+        assert shown is not None
+        assert isinstance(verdict(Design(margin=0.3), shown[0].pairs), Approve)  # it could have moved

@@ -214,7 +214,8 @@ class Engine:
                 renew=lambda: asyncio.create_task(self.renew()),
             )
         if self.rollouts is not None:
-            self.rollouts.stand(self._standing)
+            pinned = frozenset(name for name, route in self._loaded.routes.items() if route.pinned)
+            self.rollouts.stand(self._standing, pinned)
 
     async def _discovered(self, settings: Settings) -> tuple[Found, ...]:
         found: list[Found] = []

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from freehold.app.asker import asker
 from freehold.app.control import laid_over
 from freehold.app.home import NODE, Home
+from freehold.app.on_demand import on_demand
 from freehold.app.tuners import Workbench, served_as
 from freehold.core.dataset import Example, Split
 from freehold.core.errors import InvalidRequest, SettingsWrong
@@ -29,10 +30,12 @@ from freehold.flywheel.curation.candidate import Archive, Query
 from freehold.flywheel.curation.dataset import load
 from freehold.flywheel.curation.gates import Policy, Rules, imported_gates
 from freehold.flywheel.curation.importing import Imported, imported
+from freehold.flywheel.curation.labelling import Pick, sample
 from freehold.flywheel.curation.terms import OWN, terms
 from freehold.flywheel.evaluation.replay import Asker, Cached
 from freehold.flywheel.evaluation.run import evaluate, swap
 from freehold.flywheel.evaluation.traffic import Judged, judged
+from freehold.flywheel.feedback.observe import observe
 from freehold.flywheel.jobs.job import Json, Kinds, Steps
 from freehold.flywheel.tuning.tuner import Task
 from freehold.ledger.checkpoint import Signer, signer_at
@@ -47,6 +50,9 @@ from freehold.store.datasets import Listed, SqlDatasets
 DIALECTS: Mapping[str, Dialect] = {OPENAI_CHAT.name: OPENAI_CHAT}
 WATTS = 12.0
 """What a busy core is taken to draw, for estimates of energy; a laptop's draws less, a server's more."""
+
+CONVERSATION = 24 * 3600 * 1_000_000_000
+"""Nanoseconds that a conversation may have begun before the time that is looked at."""
 
 Progress = Callable[[float, str], None]
 
@@ -95,7 +101,7 @@ class Flywheel:
 
     def preview(self, query: Query, policy: Policy, *, held_out: Sequence[str], accepted: frozenset[str]) -> Preview:
         self.home.project()
-        return preview(query, archive=self._archive(), policy=policy, rules=self._rules(held_out, accepted))
+        return preview(query, archive=self._archive(query), policy=policy, rules=self._rules(held_out, accepted))
 
     def build(
         self,
@@ -113,7 +119,7 @@ class Flywheel:
             name,
             query,
             folder=self.folder,
-            archive=self._archive(),
+            archive=self._archive(query),
             policy=policy,
             rules=self._rules(held_out, accepted),
             at=time.time_ns(),
@@ -145,8 +151,30 @@ class Flywheel:
         if built.new:
             self.act("dataset.built", bill.reference, f"{bill.examples} of {bill.rows_in} rows")
 
-    def _archive(self) -> Archive:
+    def sample(self, query: Query, policy: Policy, budget: int, model: str | None) -> list[Pick]:
+        """The answers that teach most if people judge them: unlike each other, and where the student `model` is least
+        sure."""
+        found = self.preview(query, policy, held_out=(), accepted=frozenset())
+        return sample(found.examples, budget, None if model is None else self._doubts(model))
+
+    def _doubts(self, model: str) -> Callable[[Sequence[Example]], list[float]]:
+        known = self.home.models.get(model)
+        if known is None or known[0].method != "student":
+            raise InvalidRequest(f"There is no student {model!r}; `freehold tune` makes one")
+        student = on_demand("freehold.runtime.student.student", "Student").load(known[0].path)
+        return lambda examples: [1.0 - student.answer(e.messages).confidence for e in examples]
+
+    def _archive(self, query: Query) -> Archive:
+        """Where interactions are read; what happened after each answer is read off first."""
         book = self.book()
+        observed = observe(
+            self.home.bodies,
+            self.home.feedback,
+            DIALECTS,
+            since=max(query.since - CONVERSATION, 0),
+            until=query.until,
+            route=query.route,
+        )
         return Archive(
             bodies=self.home.bodies,
             inferences=self.home.inferences.many,
@@ -154,6 +182,7 @@ class Flywheel:
             deployment=book.deployment,
             dialects=DIALECTS,
             pseudonym=self._pseudonym(),
+            reliability=observed.reliability,
         )
 
     def _rules(self, held_out: Sequence[str], accepted: frozenset[str]) -> Rules:

@@ -57,6 +57,7 @@ class Rollouts:
         self._renew = renew
         self._evidence = SqlDocuments(home.database, "evidence", Shown)
         self._observers: dict[str, Observer] = {}
+        self._pinned: frozenset[str] = frozenset()
         self._copying = 0
         self._quiet = asyncio.Event()
         self._quiet.set()
@@ -65,8 +66,9 @@ class Rollouts:
         self._heard_of: OrderedDict[str, None] = OrderedDict()
         self._since = clock()
 
-    def stand(self, states: Sequence[RolloutState]) -> None:
-        """The rollouts that stand now; what others have moved is taken over."""
+    def stand(self, states: Sequence[RolloutState], pinned: frozenset[str]) -> None:
+        """The rollouts that stand now; what others moved is taken over. On `pinned` routes none moves by itself."""
+        self._pinned = pinned
         standing = {s.route: s for s in states if s.step != "rolled_back"}
         for route in self._observers.keys() - standing.keys():
             del self._observers[route]
@@ -179,7 +181,8 @@ class Rollouts:
 
     def _advance(self, observer: Observer) -> None:
         state, shown = observer.state, observer.shown
-        if not state.plan.automatic or not state.running or state.two_people:
+        pinned = state.route in self._pinned
+        if not state.plan.automatic or not state.running or state.two_people or pinned:
             return
         if state.step == "shadow":
             found = observer.verdict()

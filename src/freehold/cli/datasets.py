@@ -15,7 +15,7 @@ from freehold.flywheel.curation.candidate import Query
 from freehold.flywheel.curation.dataset import diff, find, read_bill
 from freehold.flywheel.curation.gate import Passage
 from freehold.flywheel.curation.gates import Policy
-from freehold.flywheel.feedback.importing import import_csv
+from freehold.flywheel.curation.labelling import export, import_labels
 
 PERSONAL = click.option(
     "--personal-data",
@@ -117,6 +117,27 @@ def import_dataset(
     _built(found.built)
 
 
+@datasets.command("sample")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--route", help="Only what this route answered.")
+@click.option("--since", type=Duration(), default="30d", show_default=True, help="How far back: 30d, 12h.")
+@click.option("--count", type=click.IntRange(min=1), default=50, show_default=True)
+@click.option("--model", help="A student: prefer where it is least sure.")
+@SETTINGS
+@DATA
+def sample_dataset(
+    file: Path, route: str | None, since: int, count: int, model: str | None, settings: Path | None, data: str | None
+) -> None:
+    """Write the answers that teach most into FILE (CSV or JSON lines), for people to judge.
+
+    `freehold feedback import FILE` reads it back.
+    """
+    query = Query(route=route, since=max(time.time_ns() - since, 0))
+    with workplace(settings, data) as place:
+        written = export(place.flywheel.sample(query, Policy(), count, model), file)
+    print(f"{written} answers are in {file}: fill in `good` or `correction`, then `freehold feedback import {file}`")
+
+
 @datasets.command("list")
 @SETTINGS
 @DATA
@@ -193,7 +214,7 @@ def feedback() -> None:
 def import_feedback(file: Path, settings: Path | None, data: str | None, as_json: bool) -> None:
     """Take judgements from a CSV file, with a column inference (or episode) and good, score, correction, ..."""
     with workplace(settings, data) as place:
-        report = import_csv(file, place.home.feedback, now=time.time_ns())
+        report = import_labels(file, place.home.feedback, now=time.time_ns())
     if as_json:
         print_json(report)
         return

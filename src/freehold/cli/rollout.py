@@ -109,15 +109,21 @@ def start_rollout(
 
 @rollout.command("promote")
 @click.argument("route")
+@click.option("--accept", is_flag=True, help="As the owner of a pinned route: let it change.")
 @WHY
 @ACTOR
 @SETTINGS
 @DATA
 @JSON
-def promote_rollout(route: str, why: str, actor: str, settings: Path | None, data: str | None, as_json: bool) -> None:
+def promote_rollout(
+    route: str, accept: bool, why: str, actor: str, settings: Path | None, data: str | None, as_json: bool
+) -> None:
     """Take the candidate one step further."""
     with workplace(settings, data) as place:
         before = _state(place, route)
+        settings_ = place.flywheel.book().settings.routes.get(route)
+        if settings_ is not None and settings_.pinned and not accept:
+            raise InvalidRequest(f"Route {route} is pinned: its owner accepts the change with --accept")
         state = promote(before, actor=actor, at=time.time_ns(), why=why)
         _write(place, before, state)
         _tell(state, _shown(place, state), as_json=as_json)

@@ -95,7 +95,7 @@ class DeploymentSettings(Struct, frozen=True, kw_only=True):
 class RouteSettings(Struct, frozen=True, kw_only=True):
     """A name for callers. `ordered` tries the deployments as written; `weights` draw the first one.
 
-    `rollout` is laid over the file by `freehold rollout`.
+    `rollout` is laid over the file by `freehold rollout`; on a `pinned` route it goes beyond shadow only with --accept.
     """
 
     deployments: Annotated[tuple[str, ...], Meta(min_length=1)]
@@ -104,6 +104,7 @@ class RouteSettings(Struct, frozen=True, kw_only=True):
     weights: dict[str, Millis] = {}
     strict: bool = False
     collect: bool = False
+    pinned: bool = False
     rollout: Rollout | None = None
 
 

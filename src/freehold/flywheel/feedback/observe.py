@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from freehold.core.errors import CallerError
 from freehold.core.feedback import Feedback, Origin
 from freehold.core.interaction import Body
-from freehold.core.ports import Bodies, FeedbackStore
+from freehold.core.ports import FeedbackStore, KeptBodies
 from freehold.dialects.dialect import Dialect
 from freehold.flywheel.feedback.implicit import PRIORS, Measured, Turn, measure, signals
 from freehold.flywheel.feedback.settle import EXPLICIT, settle
@@ -29,7 +29,7 @@ class Observed(Struct, frozen=True, kw_only=True):
 
 
 def observe(
-    bodies: Bodies,
+    bodies: KeptBodies,
     store: FeedbackStore,
     dialects: Mapping[str, Dialect],
     *,
