@@ -40,17 +40,34 @@ def count(params: Json, steps: Steps) -> Json:
 KINDS = {"count": count}
 
 
-def opened(folder: Path) -> tuple[str, Jobs, SqlWorkers, SqlProgress]:
-    database = Database.open(folder / "freehold.sqlite")
-    progress = SqlProgress(database)
-    url = address(folder, None)
-    return url, Jobs(url, progress), SqlWorkers(database), progress
+class Place:
+    """A data folder and its queue. `server`: the URL of a PostgreSQL that keeps both instead of the folder."""
+
+    def __init__(self, folder: Path, server: str | None) -> None:
+        self.database = Database.open(server or folder / "freehold.sqlite")
+        self.progress = SqlProgress(self.database)
+        self.workers = SqlWorkers(self.database)
+        self.url = address(folder, server)
+        self.jobs = Jobs(self.url, self.progress)
+
+    def close(self) -> None:
+        self.jobs.close()
+        self.database.close()
 
 
 def main() -> None:
-    folder, id = Path(sys.argv[1]), sys.argv[2]
-    url, jobs, workers, progress = opened(folder)
-    worker = Worker(url, KINDS, id=id, jobs=jobs, workers=workers, progress=progress, lease=3600, beat=0.1)
+    folder, id, server = Path(sys.argv[1]), sys.argv[2], sys.argv[3] or None
+    place = Place(folder, server)
+    worker = Worker(
+        place.url,
+        KINDS,
+        id=id,
+        jobs=place.jobs,
+        workers=place.workers,
+        progress=place.progress,
+        lease=3600,
+        beat=0.1,
+    )
     worker.start()
     print("started", flush=True)
     worker.fenced.wait()

@@ -1,4 +1,7 @@
-"""Jobs survive their workers: finished steps are not repeated, dead workers are replaced, cancelled jobs stop."""
+"""Jobs survive their workers: finished steps are not repeated, dead workers are replaced, cancelled jobs stop.
+
+On SQLite; what happens to the jobs of dead workers also on PostgreSQL, where FREEHOLD_TEST_POSTGRES_URL names one.
+"""
 
 import os
 import signal
@@ -6,10 +9,13 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
-from jobs_world import opened
+from jobs_world import Place
+from sqlalchemy import create_engine, make_url
 
 from freehold.core.errors import InvalidRequest
 from freehold.flywheel.jobs.job import Job
@@ -19,18 +25,23 @@ WORLD = Path(__file__).with_name("jobs_world.py")
 LONGEST = 60.0
 """Seconds after which a test gives up waiting."""
 
+POSTGRES = "FREEHOLD_TEST_POSTGRES_URL"
+ON_BOTH = pytest.mark.parametrize("house", ["sqlite", "postgresql"], indirect=True)
+
 
 class House:
-    """A data folder with its queue, and the workers that the test started."""
+    """A data folder with its queue, and the workers that the test started. `server`: of a PostgreSQL, or None."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, server: str | None) -> None:
         self.folder = folder
-        self.url, self.jobs, self.workers, _ = opened(folder)
+        self.server = server
+        self.place = Place(folder, server)
+        self.jobs = self.place.jobs
         self.running: list[subprocess.Popen[str]] = []
 
     def worker(self, id: str) -> "subprocess.Popen[str]":
         process = subprocess.Popen(
-            [sys.executable, str(WORLD), str(self.folder), id],
+            [sys.executable, str(WORLD), str(self.folder), id, self.server or ""],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -69,16 +80,36 @@ def until(jobs: Jobs, id: str, fits: "object") -> Job:
     raise AssertionError(f"job {id} is {job.state}: {job}")
 
 
+@contextmanager
+def empty(kind: str) -> Iterator[str | None]:
+    """A PostgreSQL database with nothing in it, by its URL: DBOS names its own schema. None for SQLite."""
+    if kind == "sqlite":
+        yield None
+        return
+    server = os.environ.get(POSTGRES)
+    if not server:
+        pytest.skip(f"{POSTGRES} is not set")
+    url, name = make_url(server).set(drivername="postgresql+psycopg"), f"freehold_{uuid4().hex}"
+    outside = create_engine(url, isolation_level="AUTOCOMMIT")
+    with outside.connect() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name}")
+    yield url.set(database=name).render_as_string(hide_password=False)
+    with outside.connect() as connection:
+        connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
+    outside.dispose()
+
+
 @pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    made = House(tmp_path)
-    yield made
-    for process in made.running:
-        if process.poll() is None:
-            process.send_signal(signal.SIGCONT)
-            process.kill()
-        process.communicate()
-    made.jobs.close()
+def house(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[House]:
+    with empty(getattr(request, "param", "sqlite")) as server:
+        made = House(tmp_path, server)
+        yield made
+        for process in made.running:
+            if process.poll() is None:
+                process.send_signal(signal.SIGCONT)
+                process.kill()
+            process.communicate()
+        made.place.close()
 
 
 def test_a_job_is_done_step_by_step_and_tells_how_far_it_is(house: House) -> None:
@@ -98,6 +129,7 @@ def test_a_job_is_done_step_by_step_and_tells_how_far_it_is(house: House) -> Non
     assert [j.id for j in house.jobs.latest(10)] == ["one"]
 
 
+@ON_BOTH
 def test_a_killed_workers_job_goes_on_elsewhere_without_repeating_finished_steps(house: House) -> None:
     house.submit("two", hold=2)
     first = house.worker("w1")
@@ -117,13 +149,14 @@ def test_a_killed_workers_job_goes_on_elsewhere_without_repeating_finished_steps
     ]
 
 
+@ON_BOTH
 def test_a_worker_that_was_only_asleep_cannot_finish_what_another_took_over(house: House) -> None:
     house.submit("three", hold=1)
     sleeper = house.worker("w1")
     house.until_noted("three", "begin 1")
     sleeper.send_signal(signal.SIGSTOP)
-    beat = next(beat for id, _, _, beat in house.workers.others("me") if id == "w1")
-    assert house.workers.fence("w1", beat_at=beat)
+    beat = next(beat for id, _, _, beat in house.place.workers.others("me") if id == "w1")
+    assert house.place.workers.fence("w1", beat_at=beat)
     assert list(house.jobs.release("w1")) == ["three"]
 
     house.worker("w2")
