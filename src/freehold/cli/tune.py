@@ -16,7 +16,7 @@ from freehold.core.money import NANO
 from freehold.core.tuned import Method
 from freehold.flywheel.evaluation.results import Comparison, Results
 from freehold.flywheel.evaluation.run import Evaluation, Swap, read_comparison, read_results
-from freehold.flywheel.verdict.verdict import Approve, NotEnough, Reject
+from freehold.flywheel.verdict.verdict import Approve, NotEnough, Reject, Verdict
 
 BUDGET = click.option("--budget", type=Dollars(), help="At most so many dollars for all of it.")
 MARGIN = click.option("--margin", type=float, default=0.02, show_default=True, help="How much worse is not worse.")
@@ -43,7 +43,10 @@ def _params(pairs: tuple[str, ...]) -> dict[str, Any]:
 @click.argument("name")
 @click.option("--dataset", required=True, help="NAME or NAME@DIGEST, see `freehold datasets list`.")
 @click.option(
-    "--method", type=click.Choice(get_args(Method)), default="student", show_default=True, help="How it is made."
+    "--method",
+    default="student",
+    show_default=True,
+    help=f"How it is made: {', '.join(get_args(Method))}, the last as provider:NAME with the account's name.",
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="The same seed makes the same model.")
 @click.option("--set", "params", multiple=True, metavar="NAME=VALUE", help="A parameter of the method. Repeatable.")
@@ -94,6 +97,7 @@ def tune(
     help="The part of the dataset that is asked.",
 )
 @click.option("--limit", type=click.IntRange(min=1), help="At most so many examples.")
+@click.option("--judge", help="A deployment that compares answers, in both orders; it never decides without people's.")
 @click.option("--response-format", help="JSON for the member response_format of each request.")
 @MARGIN
 @ALPHA
@@ -108,6 +112,7 @@ def evaluate(
     scorers: str,
     split: str,
     limit: int | None,
+    judge: str | None,
     response_format: str | None,
     margin: float,
     alpha: float,
@@ -127,6 +132,7 @@ def evaluate(
         margin=margin,
         alpha=alpha,
         budget=budget,
+        judge=judge,
         more={} if response_format is None else {"response_format": msgspec.json.decode(response_format)},
     )
     with workplace(settings, data) as place:
@@ -201,23 +207,27 @@ def swap(
 
 
 def said(c: Comparison) -> str:
-    """A verdict, for people."""
-    e = c.verdict.evidence
-    seen = f"difference {e.difference:+.3f} ({e.low:+.3f} to {e.high:+.3f}) on {e.pairs:,} pairs"
+    """The verdicts, for people."""
     ratios = "".join(
         f", {name} {i.ratio:.3g}x ({i.low:.3g} to {i.high:.3g})"
         for name, i in (("cost", c.cost), ("latency", c.latency))
         if i is not None
     )
-    match c.verdict:
+    line = f"{c.candidate} against {c.incumbent}: {_worded(c.verdict)}{ratios}"
+    return line if c.judged is None else f"{line}\nwith the judge, held to what people said: {_worded(c.judged)}"
+
+
+def _worded(verdict: Verdict) -> str:
+    e = verdict.evidence
+    seen = f"difference {e.difference:+.3f} ({e.low:+.3f} to {e.high:+.3f}) on {e.pairs:,} pairs"
+    match verdict:
         case Approve():
-            word = "[green]approve[/green]"
+            return f"[green]approve[/green] {seen}"
         case Reject():
-            word = "[red]reject[/red]"
+            return f"[red]reject[/red] {seen}"
         case NotEnough(more=more):
             needed = "more than a million" if more.likely is None else f"about {more.likely:,}"
-            word = f"[yellow]not enough data[/yellow]: {needed} more pairs would decide it;"
-    return f"{c.candidate} against {c.incumbent}: {word} {seen}{ratios}"
+            return f"[yellow]not enough data[/yellow]: {needed} more pairs would decide it; {seen}"
 
 
 def _table(found: Results) -> Table:

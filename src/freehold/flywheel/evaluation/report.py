@@ -7,7 +7,7 @@ from typing import assert_never
 
 from freehold.core.money import NANO
 from freehold.flywheel.evaluation.results import Comparison, Line, Measured, Results
-from freehold.flywheel.verdict.verdict import Approve, NotEnough, Reject
+from freehold.flywheel.verdict.verdict import Approve, NotEnough, Reject, Verdict
 
 WIDTH, ROW, LEFT = 760, 30, 220
 COLOURS = ("#2b6cb0", "#c05621", "#2f855a", "#6b46c1", "#b83280", "#4a5568")
@@ -39,29 +39,33 @@ def page(found: Results, *, title: str, about: Sequence[tuple[str, str]], at: in
 
 
 def _said(c: Comparison) -> str:
-    """A verdict in words."""
+    """The verdicts in words."""
     names = f"<b>{escape(c.candidate)}</b> against {escape(c.incumbent)}"
-    e = c.verdict.evidence
-    seen = f"difference {e.difference:+.3f} ({e.low:+.3f} to {e.high:+.3f}) on {e.pairs:,} pairs"
-    verdict, more = c.verdict, ""
-    match verdict:
-        case Approve():
-            word = "<b class=approve>approve</b>"
-        case Reject():
-            word = "<b class=reject>reject</b>"
-        case NotEnough():
-            word = "<b class=open>not enough data</b>"
-            likely = verdict.more.likely
-            needed = "More than a million" if likely is None else f"About {likely:,}"
-            more = f" {escape(verdict.why)}. {needed} more pairs would decide it."
-        case _:
-            assert_never(verdict)
     ratios = [
         f"{name} {i.ratio:.3g}x ({i.low:.3g} to {i.high:.3g})"
         for name, i in (("cost", c.cost), ("latency", c.latency))
         if i is not None
     ]
-    return f"<p>{names}: {word}; {seen}{'; ' if ratios else ''}{', '.join(ratios)}.{more}</p>"
+    lines = [f"<p>{names}: {_worded(c.verdict)}{'; ' if ratios else ''}{', '.join(ratios)}.</p>"]
+    if c.judged is not None:
+        lines.append(f"<p>The same with a judge, held to what people said: {_worded(c.judged)}.</p>")
+    return "".join(lines)
+
+
+def _worded(verdict: Verdict) -> str:
+    e = verdict.evidence
+    seen = f"difference {e.difference:+.3f} ({e.low:+.3f} to {e.high:+.3f}) on {e.pairs:,} pairs"
+    match verdict:
+        case Approve():
+            return f"<b class=approve>approve</b>; {seen}"
+        case Reject():
+            return f"<b class=reject>reject</b>; {seen}"
+        case NotEnough():
+            likely = verdict.more.likely
+            needed = "more than a million" if likely is None else f"about {likely:,}"
+            return f"<b class=open>not enough data</b>; {seen}: {escape(verdict.why)}; {needed} more would decide it"
+        case _:
+            assert_never(verdict)
 
 
 def _lines(found: Results) -> str:

@@ -56,13 +56,14 @@ class Line(Struct, frozen=True, kw_only=True):
 
 
 class Comparison(Struct, frozen=True, kw_only=True):
-    """A deployment against the first, question by question, by the first scorer."""
+    """A deployment against the first, question by question, by the first scorer. `judged`: the verdict with a judge."""
 
     incumbent: str
     candidate: str
     verdict: Verdict
     cost: Interval | None
     latency: Interval | None
+    judged: Verdict | None = None
 
 
 class Results(Struct, frozen=True, kw_only=True):
@@ -90,7 +91,7 @@ def results(
     """
     incumbent, *others = replies
     replies = {incumbent: replies[incumbent], **{d: handed_on(replies[d], replies[incumbent]) for d in others}}
-    scored = {d: {s.name: _scores(examples, r, s) for s in scorers} for d, r in replies.items()}
+    scored = {d: {s.name: scores_of(examples, r, s) for s in scorers} for d, r in replies.items()}
     first = scorers[0].name
     lines = tuple(_line(d, examples, replies[d], scored[d], scorers) for d in replies)
     comparisons = tuple(
@@ -130,7 +131,7 @@ def compared(
 ) -> Comparison:
     """Two deployments, by name and replies, on the same examples; what the second did not answer, the first did."""
     b = (b[0], handed_on(b[1], a[1]))
-    scores = (_scores(examples, a[1], scorer), _scores(examples, b[1], scorer))
+    scores = (scores_of(examples, a[1], scorer), scores_of(examples, b[1], scorer))
     return Comparison(
         incumbent=a[0],
         candidate=b[0],
@@ -151,7 +152,8 @@ def pairs(a: Sequence[float], b: Sequence[float], examples: Sequence[Example]) -
     return counted
 
 
-def _scores(examples: Sequence[Example], replies: Sequence[Reply], scorer: Scorer) -> list[float]:
+def scores_of(examples: Sequence[Example], replies: Sequence[Reply], scorer: Scorer) -> list[float]:
+    """One score for each reply; 0 where none came."""
     return [scorer.score(e, r.text) if r.outcome == "answered" else 0.0 for e, r in zip(examples, replies, strict=True)]
 
 

@@ -1,26 +1,30 @@
 """Evaluation and swap as jobs: questions are asked in steps, so that a successor asks none again."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from freehold.core.dataset import Example
 from freehold.core.errors import InvalidRequest
 from freehold.core.ports import Clock
+from freehold.flywheel.evaluation.judging import both_orders, difference, judged_verdict
 from freehold.flywheel.evaluation.replay import Asker, Question, Reply, again, question
 from freehold.flywheel.evaluation.report import page
-from freehold.flywheel.evaluation.results import Comparison, Results, compared, results
-from freehold.flywheel.evaluation.scorers import scorer
+from freehold.flywheel.evaluation.results import Comparison, Results, compared, handed_on, results, scores_of
+from freehold.flywheel.evaluation.scorers import Scorer, scorer
 from freehold.flywheel.evaluation.traffic import Judged
 from freehold.flywheel.jobs.job import Json, Steps
-from freehold.flywheel.verdict.verdict import NotEnough
+from freehold.flywheel.verdict.verdict import NotEnough, Verdict
 
 AT_A_TIME = 25
 """Questions in a step: what a killed worker may have to ask again."""
+
+T = TypeVar("T")
 
 OpenAsker = Callable[[str, int | None], AbstractContextManager[Asker]]
 """An asker by the name of what it is for, with a budget in nano-dollars."""
@@ -29,7 +33,8 @@ OpenAsker = Callable[[str, int | None], AbstractContextManager[Asker]]
 class Evaluation(Struct, frozen=True, kw_only=True):
     """The parameters of an evaluation. The first deployment is the one that others are compared with.
 
-    `more`: further members of each request, such as `response_format`. `budget`: nano-dollars for all of it.
+    `more`: further members of each request, such as `response_format`. `budget`: nano-dollars for all of it. `judge`: a
+    deployment that compares the answers.
     """
 
     dataset: str
@@ -40,6 +45,7 @@ class Evaluation(Struct, frozen=True, kw_only=True):
     margin: float = 0.02
     alpha: float = 0.05
     budget: int | None = None
+    judge: str | None = None
     more: dict[str, Any] = {}
 
 
@@ -115,7 +121,15 @@ def evaluate(
             for deployment in replies:
                 questions = [question(e, deployment, wanted.more) for e in some]
                 replies[deployment] += asking.ask(f"{deployment} {start}", questions)
-    found = results(examples, replies, scorers, margin=wanted.margin, alpha=wanted.alpha)
+        found = results(examples, replies, scorers, margin=wanted.margin, alpha=wanted.alpha)
+        if wanted.judge is not None:
+            found = replace(
+                found,
+                comparisons=tuple(
+                    replace(c, judged=_judge(wanted, c, examples, replies, by=scorers[0], asking=asking))
+                    for c in found.comparisons
+                ),
+            )
 
     def reported() -> Json:
         reports.mkdir(parents=True, exist_ok=True)
@@ -129,6 +143,29 @@ def evaluate(
         return {"report": str(path)}
 
     return {**steps.step("report", reported), "results": msgspec.to_builtins(found)}
+
+
+def _judge(
+    wanted: Evaluation,
+    comparison: Comparison,
+    examples: Sequence[Example],
+    replies: Mapping[str, Sequence[Reply]],
+    *,
+    by: Scorer,
+    asking: Asking,
+) -> Verdict:
+    """What the judge makes of one comparison, sharpened by what people said."""
+    judge = wanted.judge or ""
+    a = replies[comparison.incumbent]
+    b = handed_on(replies[comparison.candidate], a)
+    said: list[float] = []
+    for start, some in _chunks(list(zip(examples, a, b, strict=True))):
+        questions = [q for e, one, other in some for q in both_orders(judge, e, one, other)]
+        words = asking.ask(f"judge {comparison.candidate} {start}", questions)
+        said += [difference(words[i], words[i + 1]) for i in range(0, len(words), 2)]
+    scores = [scores_of(examples, one, by) for one in (a, b)]
+    truth = [after - before for before, after in zip(*scores, strict=True)]
+    return judged_verdict(examples, said, truth, margin=wanted.margin, alpha=wanted.alpha)
 
 
 def swap(params: Json, steps: Steps, *, judged: Callable[[str, int, str], Sequence[Judged]], asker: OpenAsker) -> Json:
@@ -164,7 +201,7 @@ def swap(params: Json, steps: Steps, *, judged: Callable[[str, int, str], Sequen
     return {"comparison": msgspec.to_builtins(comparison), "asked": len(examples), "judged": len(traffic)}
 
 
-def _chunks(rows: Sequence[Any]) -> Iterator[tuple[int, Sequence[Any]]]:
+def _chunks(rows: Sequence[T]) -> Iterator[tuple[int, Sequence[T]]]:
     for start in range(0, len(rows), AT_A_TIME):
         yield start, rows[start : start + AT_A_TIME]
 
