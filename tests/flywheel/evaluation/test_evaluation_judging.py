@@ -22,10 +22,11 @@ from freehold.flywheel.verdict.verdict import Approve, NotEnough
         ("1", 0.0),
         (" 2\n", 1.0),
         ("0", 0.5),
-        ("Answer: 2.", 0.5),
+        ("Answer: 2.", 1.0),
         ("**2**", 1.0),
         ("1 or 2", 0.5),
         ("12", 0.5),
+        ("1.5", 0.5),
         ("", 0.5),
     ],
 )
@@ -34,7 +35,7 @@ def test_a_judges_word_is_read_or_prefers_neither(text: str, expected: float) ->
 
 
 class Bench(Models):
-    """Deployments, and a judge that always likes what is shown first, unless the second is right and the first is not."""
+    """Deployments, and a judge that likes what is shown first, unless only the second is right."""
 
     def _one(self, question: Question) -> Reply:
         if question.deployment != "judge":
