@@ -36,7 +36,7 @@ def is_tried(page: Path) -> bool:
 
 @pytest.mark.parametrize("page", [p for p in PAGES if is_tried(p)], ids=name)
 def test_the_commands_and_programs_of_a_page_run_in_their_order(page: Path, tmp_path: Path) -> None:
-    (tmp_path / "alone.toml").write_text(ALONE)
+    (tmp_path / "alone.toml").write_text(served(page))
     with up(tmp_path, FREEHOLD_SETTINGS="alone.toml") as gateway:
         parts = [part for snippet in snippets(page) if (part := script(snippet))]
         whole = "\n".join([PRELUDE.replace("URL", gateway.url), *parts]).replace(ADDRESS, gateway.url)
@@ -58,6 +58,14 @@ def test_the_json_of_a_page_is_json(page: Path) -> None:
     for snippet in snippets(page):
         if snippet.language == "json":
             json.loads(snippet.text)
+
+
+def served(page: Path) -> str:
+    """The settings of the gateway beside a page: the page's first, where a snippet starts it with these."""
+    every = list(snippets(page))
+    if any(s.language == "bash" and "freehold up --settings freehold.toml" in s.text for s in every):
+        return next(s.text for s in every if s.language == "toml")
+    return ALONE
 
 
 def secrets(page: Path) -> dict[str, str]:
