@@ -129,7 +129,8 @@ def list_jobs(limit: int, settings: Path | None, data: str | None, as_json: bool
         return
     table = Table("id", "kind", "state", "begun (UTC)", "how far", "worker", box=None, pad_edge=False)
     for row in rows:
-        far = "" if row.progress is None else f"{row.progress.share:.0%} {row.progress.text}"
+        word = None if row.state == "done" else row.progress
+        far = "" if word is None else f"{word.share:.0%} {word.text}"
         table.add_row(row.id, row.kind, row.state, _time(row.created_at), row.error or far, row.worker or "")
     screen().print(table if rows else "There are no jobs yet; `freehold tune` and `freehold evaluate` make some.")
 

@@ -251,6 +251,8 @@ def lineage(thing: str, settings: Path | None, data: str | None, as_json: bool) 
     tree = Tree(title)
     for node in nodes:
         _grow(tree, node)
+    if not nodes:
+        tree.add("nothing yet")
     screen().print(tree)
 
 
