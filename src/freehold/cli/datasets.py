@@ -121,7 +121,7 @@ def import_dataset(
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--route", help="Only what this route answered.")
 @click.option("--since", type=Duration(), default="30d", show_default=True, help="How far back: 30d, 12h.")
-@click.option("--count", type=click.IntRange(min=1), default=50, show_default=True)
+@click.option("--count", type=click.IntRange(min=1), default=50, show_default=True, help="At most so many.")
 @click.option("--model", help="A student: prefer where it is least sure.")
 @SETTINGS
 @DATA
