@@ -72,7 +72,7 @@ def list_inferences(
             row.id,
             _time(row.at),
             row.outcome if row.error is None else f"{row.outcome}: {row.error}",
-            escape(row.route),
+            escape(row.route if row.purpose == "caller" else f"{row.route} ({row.purpose})"),
             escape(row.deployment or ""),
             tokens,
             "" if row.cost is None else dollars(row.cost),
