@@ -108,8 +108,10 @@ class _Attempt(Struct, eq=False):
             return
         relay = self.relay
         try:
-            for event in self._decoder.feed(piece):
-                relay.event(event)
+            events = self._decoder.feed(piece)
+            say = relay.chain.event if relay.committed else relay.event
+            for event in events:
+                say(event)
         except ProviderError as error:
             relay.stop_sending()
             self._fail(error)
@@ -164,7 +166,7 @@ class Relay(Struct, eq=False):
     exchange: Exchange
     request: Request
     _plan: tuple[Deployment, ...]
-    _chain: Stage
+    chain: Stage
     board: Switchboard
     ended: bool = False
     _turn: int = 0
@@ -174,7 +176,7 @@ class Relay(Struct, eq=False):
     _after: asyncio.TimerHandle | None = None
     _held: list[Event] = []
     _held_size: int = 0
-    _committed: bool = False
+    committed: bool = False
     _paused: bool = False
 
     # running the plan
@@ -224,7 +226,7 @@ class Relay(Struct, eq=False):
         """A call ended badly: go on where that is allowed and may help, else end."""
         self._note(attempt, error)
         self._sending = None
-        if self._committed:
+        if self.committed:
             self._end(Outcome("cut", error))
         elif not self._go_on(error):
             self._end(Outcome("failed", error))
@@ -233,7 +235,7 @@ class Relay(Struct, eq=False):
         elsewhere = (
             error.retryable
             or isinstance(error, CredentialRefused | Abstained)
-            or (isinstance(error, Rejected) and error.upstream_status in ELSEWHERE)
+            or (isinstance(error, Rejected) and error.status in ELSEWHERE)
         )
         self._held.clear()
         self._held_size = 0
@@ -271,10 +273,10 @@ class Relay(Struct, eq=False):
     # what an answer says
 
     def event(self, event: Event) -> None:
-        if self._committed:
-            self._chain.event(event)
+        if self.committed:
+            self.chain.event(event)
         elif event.content:
-            self._committed = True
+            self.committed = True
             attempt = self._attempt
             assert attempt is not None
             exchange = self.exchange
@@ -282,9 +284,9 @@ class Relay(Struct, eq=False):
             exchange.first_content = self.board.clock()
             held = self._held
             for early in held:
-                self._chain.event(early)
+                self.chain.event(early)
             held.clear()
-            self._chain.event(event)
+            self.chain.event(event)
         else:
             self._held.append(event)
             self._held_size += len(event.raw) + EVENT_SIZE
@@ -293,13 +295,13 @@ class Relay(Struct, eq=False):
 
     def answered(self, attempt: _Attempt) -> None:
         self._sending = None
-        if not self._committed:
+        if not self.committed:
             if self._held:  # an answer without content is still an answer (no choices, usage only)
                 held, self._held = self._held, []
-                self._committed = True
+                self.committed = True
                 self.exchange.answered_by = attempt.deployment
                 for event in held:
-                    self._chain.event(event)
+                    self.chain.event(event)
             else:
                 self.failed(attempt, Broken(f"{attempt.deployment.id} sent an empty answer"))
                 return
@@ -363,4 +365,4 @@ class Relay(Struct, eq=False):
         if not self.ended:
             self.ended = True
             self._attempt = None  # each knows the other: undone here, so that nothing of it waits for the collector
-            self._chain.end(outcome)
+            self.chain.end(outcome)

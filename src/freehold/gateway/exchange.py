@@ -34,7 +34,8 @@ class Ask(Struct, frozen=True, kw_only=True):
 
 
 class Exchange(Struct, eq=False):
-    """The state of one inference. `at` is UTC nanoseconds; `inference` is the record, once it is written."""
+    """The state of one inference. `at` is UTC nanoseconds; `inference` is the record, once it is written; `limits` are
+    lines for the head of the answer."""
 
     id: str
     at: int
@@ -57,4 +58,4 @@ class Exchange(Struct, eq=False):
     cost: int | None = None
     warnings: tuple[str, ...] = ()
     inference: Inference | None = None
-    limit_headers: tuple[tuple[str, str], ...] = ()
+    limits: str = ""

@@ -198,7 +198,7 @@ class Pipeline:
             asked = admit(self._steps, Asked(request=request, key=key, at=exchange.at, label=exchange.label))
         finally:  # whoever is limited needs these most
             if key is not None:
-                exchange.limit_headers = self.limits.headers(key, exchange.at)
+                exchange.limits = self.limits.head(key, exchange.at)
         exchange.request, exchange.label = asked.request, asked.label
         if key is not None:
             exchange.reserved_tokens = expected(request)

@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from freehold.core.errors import CallerError, InvalidRequest, WrongMediaType, WrongMethod
 
+JSON = b"application/json"
 CREDENTIALS = (b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key")
 
 
@@ -39,8 +40,8 @@ def unfit(received: Received, headers: Mapping[bytes, bytes]) -> CallerError | N
     """What makes a request unfit for a hot path before its body is read."""
     if received.method != b"POST":
         return WrongMethod(f"{received.method.decode('latin-1')} is not possible here; send POST")
-    kind = headers.get(b"content-type", b"application/json").partition(b";")[0].strip().lower()
-    if kind != b"application/json":
+    kind = headers.get(b"content-type", JSON)
+    if kind != JSON and (kind := kind.partition(b";")[0].strip().lower()) != JSON:
         return WrongMediaType(f"The content type is {kind.decode('latin-1')!r}; send application/json")
     if headers.get(b"content-encoding", b"identity").lower() != b"identity":
         return WrongMediaType("The body is compressed; send it as it is, without content-encoding")

@@ -25,6 +25,10 @@ BYTES_PER_TOKEN = 4
 """For an estimate, where the provider did not count: a cut or cancelled stream, or a server that never counts."""
 
 
+TOGETHER = 32
+"""Events that are hashed at once: beginning costs more than their bytes."""
+
+
 class Desk(Struct, frozen=True, kw_only=True):
     """What every recorder writes into."""
 
@@ -38,7 +42,7 @@ class Desk(Struct, frozen=True, kw_only=True):
 class Recorder:
     """The first stage of every chain."""
 
-    __slots__ = ("_desk", "_digest", "_exchange", "_finish", "_next", "_outcome", "_said")
+    __slots__ = ("_desk", "_digest", "_exchange", "_finish", "_heard", "_next", "_outcome", "_said")
 
     def __init__(self, exchange: Exchange, next_: Stage, desk: Desk) -> None:
         self._exchange = exchange
@@ -47,13 +51,17 @@ class Recorder:
         self._digest = sha256()
         self._finish: str | None = None
         self._said = 0
+        self._heard: list[bytes] = []
 
     def keep(self, kept: Kept) -> None:
         """Let `kept` have the whole answer too."""
         self._next = Keep(self._exchange, self._next, kept)
 
     def event(self, event: Event) -> None:
-        self._digest.update(event.raw)
+        heard = self._heard
+        heard.append(event.raw)
+        if len(heard) >= TOGETHER:
+            self._hash()
         for delta in event.deltas:
             kind = type(delta)
             if kind is Text or kind is Reasoning or kind is Refusal:
@@ -65,6 +73,10 @@ class Recorder:
             elif kind is Finish:
                 self._finish = delta.reason  # type: ignore[union-attr]
         self._next.event(event)
+
+    def _hash(self) -> None:
+        self._digest.update(b"".join(self._heard))
+        self._heard.clear()
 
     def end(self, outcome: Outcome) -> None:
         exchange = self._exchange
@@ -104,6 +116,7 @@ class Recorder:
     def _inference(self, exchange: Exchange, outcome: Outcome) -> Inference:
         error, request, key, answered = outcome.error, exchange.request, exchange.key, exchange.answered_by
         first = exchange.first_content
+        self._hash()
         return Inference(
             id=exchange.id,
             at=exchange.at,

@@ -212,8 +212,8 @@ class HttpReply:
             head += b"x-freehold-cost: %d\r\n" % exchange.cost
         if exchange.warnings:
             head += b"x-freehold-warnings: %b\r\n" % safe(", ".join(exchange.warnings))
-        if exchange.limit_headers:
-            head += "".join([f"{name}: {value}\r\n" for name, value in exchange.limit_headers]).encode()
+        if exchange.limits:
+            head += exchange.limits.encode()
         return head if keep else head + b"connection: close\r\n"
 
 

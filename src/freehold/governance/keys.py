@@ -97,17 +97,24 @@ def revoke(key: Key, *, now: int) -> Key:
 class Patterns:
     """Shell-style patterns (as `fnmatchcase`), compiled once: plain names are a set, the others one expression."""
 
-    __slots__ = ("_globs", "_plain")
+    __slots__ = ("_globs", "_known", "_plain")
 
     def __init__(self, patterns: Iterable[str]) -> None:
         sorts: dict[bool, list[str]] = {True: [], False: []}
         for pattern in patterns:
             sorts[any(c in pattern for c in "*?[")].append(pattern)
+        self._known: dict[str, bool] = {}  # the same few names are asked for again and again
         self._plain = frozenset(sorts[False])
         self._globs = re.compile("|".join(map(translate, sorts[True]))) if sorts[True] else None
 
     def match(self, name: str) -> bool:
-        return name in self._plain or (self._globs is not None and self._globs.match(name) is not None)
+        known = self._known.get(name)
+        if known is None:
+            if len(self._known) >= 256:
+                self._known.clear()
+            known = name in self._plain or (self._globs is not None and self._globs.match(name) is not None)
+            self._known[name] = known
+        return known
 
 
 class _Entry(Struct, frozen=True):

@@ -74,24 +74,25 @@ class Limits:
         level = bucket.level + (actual - taken) * MINUTE
         bucket.level = level if level > 0 else 0
 
-    def headers(self, key: Key, now: int) -> tuple[tuple[str, str], ...]:
-        """What is left, as OpenAI says it (platform.openai.com/docs/guides/rate-limits); nothing where no limit is."""
-        found: list[tuple[str, str]] = []
+    def head(self, key: Key, now: int) -> str:
+        """What is left, as lines of a head, in OpenAI's words (platform.openai.com/docs/guides/rate-limits); empty
+        where no limit is."""
+        lines = ""
         if key.requests_per_minute is not None:
             bucket = _bucket(self._requests, key.id, key.requests_per_minute, now)
-            found += (
-                ("x-ratelimit-limit-requests", str(bucket.limit)),
-                ("x-ratelimit-remaining-requests", str(bucket.remaining())),
-                ("x-ratelimit-reset-requests", duration(bucket.reset())),
+            lines = (
+                f"x-ratelimit-limit-requests: {bucket.limit}\r\n"
+                f"x-ratelimit-remaining-requests: {bucket.remaining()}\r\n"
+                f"x-ratelimit-reset-requests: {duration(bucket.reset())}\r\n"
             )
         if key.tokens_per_minute is not None:
             bucket = _bucket(self._tokens, key.id, key.tokens_per_minute, now)
-            found += (
-                ("x-ratelimit-limit-tokens", str(bucket.limit)),
-                ("x-ratelimit-remaining-tokens", str(bucket.remaining())),
-                ("x-ratelimit-reset-tokens", duration(bucket.reset())),
+            lines += (
+                f"x-ratelimit-limit-tokens: {bucket.limit}\r\n"
+                f"x-ratelimit-remaining-tokens: {bucket.remaining()}\r\n"
+                f"x-ratelimit-reset-tokens: {duration(bucket.reset())}\r\n"
             )
-        return tuple(found)
+        return lines
 
 
 def duration(nanoseconds: int) -> str:

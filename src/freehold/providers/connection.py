@@ -5,7 +5,9 @@ at: a connection that says more than it was asked is never used again.
 """
 
 import asyncio
+import socket
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Protocol, cast
 
 import httptools
@@ -13,6 +15,9 @@ from msgspec import Struct
 
 from freehold.core.errors import Broken, FreeholdError, Internal, Unreachable
 from freehold.core.ports import Sink
+
+QUICKACK: int | None = getattr(socket, "TCP_QUICKACK", None)
+"""Only Linux has it."""
 
 
 class PoolLimits(Struct, frozen=True, kw_only=True):
@@ -98,6 +103,7 @@ class Connection(asyncio.Protocol):
         "_parser",
         "_reusable",
         "_sized",
+        "_socket",
         "_unread",
         "_used",
         "sending",
@@ -135,6 +141,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
+        self._socket = cast("socket.socket | None", transport.get_extra_info("socket"))
 
     def data_received(self, data: bytes) -> None:
         sending, owner = self.sending, self._owner
@@ -226,9 +233,17 @@ class Connection(asyncio.Protocol):
         self._in_body = True
         self._sized = self._sized or status in {204, 304}
         self._unread = 0
+        if "content-length" not in self._headers:
+            self._acknowledge_later()
         sending = self.sending
         if sending is not None and sending.sink is not None:
             sending.sink.head(status, self._headers)
+
+    def _acknowledge_later(self) -> None:
+        """The kernel would answer each chunk of a stream with an acknowledgement of its own (tcp(7), TCP_QUICKACK)."""
+        if QUICKACK is not None and self._socket is not None:
+            with suppress(OSError):  # the connection is gone already
+                self._socket.setsockopt(socket.IPPROTO_TCP, QUICKACK, 0)
 
     def on_body(self, piece: bytes) -> None:
         self._unread = 0

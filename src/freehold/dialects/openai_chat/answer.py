@@ -82,7 +82,7 @@ class Reader:
         self._quirks = quirks
         self._whole = whole
         self._begun = False
-        self._calls = Calls()
+        self._calls: Calls | None = None
         self._spoken: set[int] = set()
         self._ended: set[int] = set()
         self.error: ProviderError | None = None
@@ -159,6 +159,7 @@ class Reader:
             self._tool_calls([_Call(function=old, index=0)], index, deltas)
 
     def _tool_calls(self, calls: Sequence[_Call | None], choice: int, deltas: list[Delta]) -> None:
+        known = self._calls = self._calls or Calls()
         before: set[tuple[int | None, str]] = set()
         for call in calls:
             if call is None:
@@ -170,7 +171,7 @@ class Reader:
             if type(arguments) is not str:
                 arguments = "" if arguments is None else msgspec.json.encode(arguments).decode()
             said, id_, name = number(call.index), word(call.id), word(function.name)
-            index = self._calls.index(choice, said, id_, name, again=(said, id_) in before)
+            index = known.index(choice, said, id_, name, again=(said, id_) in before)
             before.add((said, id_))
             deltas.append(ToolCall(index, id_, name, arguments, choice))
 

@@ -49,8 +49,9 @@ def normal(raw: object, quirks: Quirks) -> Usage | None:
     usage = members(raw)
     if not usage:
         return None
-    prompt, completion = _first(usage, INPUT), _first(usage, OUTPUT)
-    read, write, reasoning = _first(usage, CACHE_READ), _first(usage, CACHE_WRITE), _first(usage, REASONING)
+    names = tuple(usage)
+    places = _PLACES.get(names) or _places(names)
+    prompt, completion, read, write, reasoning = [_first(usage, paths) if paths else 0 for paths in places]
     beyond = _count(usage.get("total_tokens")) - prompt - completion
     if quirks.cached_outside or read > prompt:
         prompt += read
@@ -68,6 +69,18 @@ def normal(raw: object, quirks: Quirks) -> Usage | None:
         reasoning_tokens=reasoning,
         stated_cost=_cost(usage),
     )
+
+
+_PLACES: dict[tuple[str, ...], tuple[tuple[Path, ...], ...]] = {}
+"""Where the counts can be, by the names in a usage: a provider always sends the same few."""
+
+
+def _places(names: tuple[str, ...]) -> tuple[tuple[Path, ...], ...]:
+    if len(_PLACES) >= 256:
+        _PLACES.clear()
+    every = (INPUT, OUTPUT, CACHE_READ, CACHE_WRITE, REASONING)
+    _PLACES[names] = found = tuple(tuple(path for path in paths if path[0] in names) for paths in every)
+    return found
 
 
 def _first(usage: Mapping[str, Any], paths: tuple[Path, ...]) -> int:

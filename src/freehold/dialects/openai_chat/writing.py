@@ -26,10 +26,11 @@ ENVELOPE = frozenset({
 class Encoder:
     """Writes one answer. `at`: UTC nanoseconds; `id` names the answer where the provider gave none."""
 
-    __slots__ = ("_at", "_fold", "_id", "_model", "_request", "_roles", "_usage")
+    __slots__ = ("_at", "_fold", "_id", "_model", "_request", "_roles", "_stream", "_usage")
 
     def __init__(self, request: Request, *, id: str, at: int) -> None:
         self._request = request
+        self._stream = request.stream
         self._id = f"chatcmpl-{id}"
         self._at = at // 1_000_000_000
         self._model = request.model
@@ -39,7 +40,9 @@ class Encoder:
 
     def encode(self, event: Event) -> bytes:
         """The bytes for one event: SSE where the request streams, else a part of the whole body."""
-        if self._request.stream:
+        if self._stream:
+            if event.content and not event.touched and event.raw[:5] == b"data:" and type(event.deltas[0]) is not Begun:
+                return event.raw
             return self._chunk(event)
         if event.raw and not event.touched:
             return event.raw
