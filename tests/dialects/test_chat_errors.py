@@ -80,7 +80,7 @@ def test_a_status_has_one_meaning(status: int, meaning: tuple[type[ProviderError
     assert error.message.startswith(f"acme answered {status}: because")
     assert error.body == b'{"error":{"message":"because","param":"n"}}'
     if isinstance(error, Rejected):
-        assert (error.upstream_status, error.param) == (status, "n")
+        assert (error.status, error.param) == (status, "n")
 
 
 @pytest.mark.parametrize(

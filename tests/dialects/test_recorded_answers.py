@@ -261,7 +261,7 @@ def test_a_recorded_error_is_told_apart(row: Row) -> None:
     elif isinstance(told, dict) or response["status"] == 400:
         assert isinstance(error, Rejected)
         assert not error.retryable
-        assert error.upstream_status == (400 if response["status"] in {200, None} else response["status"])
+        assert error.status == (400 if response["status"] in {200, None} else response["status"])
         assert error.param == (told.get("param") if isinstance(told, dict) else None)
         assert OPENAI_CHAT.encode_error(error) == body
     assert not isinstance(error, CredentialRefused)

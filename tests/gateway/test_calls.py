@@ -147,7 +147,7 @@ def test_a_request_that_is_wrong_is_wrong_everywhere(tmp_path: Path, status: int
         answer = home.chat("r")
         record = home.record(answer)
 
-    assert (answer.status, answer.error["message"], answer.error["code"]) == (400, "said no", "nope")
+    assert (answer.status, answer.error["message"], answer.error["code"]) == (status, "said no", "nope")
     assert (record.error, record.outcome, len(record.calls)) == ("provider_rejected", "failed", 1)
     assert two.asked == []
 

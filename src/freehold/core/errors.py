@@ -19,7 +19,7 @@ class FreeholdError(Exception):
     `retry_after` is in seconds, when somebody named a time.
     """
 
-    status: ClassVar[int] = 500
+    status: int = 500
     code: ClassVar[str] = "error"
     retryable: ClassVar[bool] = False
 
@@ -146,7 +146,7 @@ class Broken(ProviderError):
 
 
 class Rejected(ProviderError):
-    """The provider says that the request itself is wrong; its status is kept in `upstream_status`."""
+    """The provider says that the request itself is wrong; the status is the one it gave."""
 
     status = 400
     code = "provider_rejected"
@@ -155,7 +155,7 @@ class Rejected(ProviderError):
         self, message: str, *, upstream_status: int = 400, body: bytes = b"", param: str | None = None
     ) -> None:
         super().__init__(message, param=param, body=body)
-        self.upstream_status = upstream_status
+        self.status = upstream_status  # the caller's SDK tells them apart by it
 
 
 class CredentialRefused(ProviderError):

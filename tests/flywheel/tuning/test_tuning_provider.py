@@ -137,7 +137,7 @@ def test_an_order_that_is_refused_tells_the_providers_reason(service: str, world
     world.refuse = "model small-model cannot be tuned"
     with pytest.raises(Rejected, match="answered 400: model small-model cannot be tuned") as caught:
         tuner(service, world).tune(task(tmp_path), Told())
-    assert caught.value.upstream_status == 400
+    assert caught.value.status == 400
 
 
 def test_a_wrong_key_is_said_to_be_wrong(service: str, world: World, tmp_path: Path) -> None:

@@ -231,7 +231,7 @@ class Fireworks:
         try:
             self._client.get(f"{self._jobs}/{order.suffix}")
         except Rejected as error:
-            if error.upstream_status == 404:
+            if error.status == 404:
                 return None
             raise
         return order.suffix
