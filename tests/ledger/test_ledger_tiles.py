@@ -39,7 +39,7 @@ def test_a_tile_is_256_hashes_of_its_row_and_its_root_a_hash_of_the_row_above(ro
     assert rows.read(0, 0, 3) == b"".join(LEAVES[:3])
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(st.integers(0, SIZE - 300), st.integers(0, 300))
 def test_a_tree_goes_on_from_any_size_as_if_it_had_never_stopped(rows: Rows, size: int, more: int) -> None:
     tree = Tree.resume(rows, size)
@@ -54,7 +54,7 @@ def _same(rows: Rows, level: int, offset: int, hashes: bytes) -> None:
     assert rows.at(level, offset, len(hashes)) == hashes
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(st.integers(1, SIZE), st.data())
 def test_proofs_come_from_the_rows(rows: Rows, size: int, data: st.DataObject) -> None:
     index, old = data.draw(st.integers(0, size - 1)), data.draw(st.integers(1, size))
