@@ -1,7 +1,7 @@
 """What a model keeps for each sequence while it answers: keys and values, latents, windows, states of linear layers.
 
-Sources: latent attention: DeepSeek-V2 (arXiv:2405.04434); the sparse indexer: DeepSeek-V3.2's report; the gated delta rule:
-arXiv:2412.06464; Mamba-2: arXiv:2405.21060.
+Sources: latent attention: DeepSeek-V2 (arXiv:2405.04434); the sparse indexer: DeepSeek-V3.2's report; the gated delta
+rule: arXiv:2412.06464; Mamba-2: arXiv:2405.21060.
 """
 
 from fractions import Fraction
