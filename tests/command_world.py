@@ -67,5 +67,5 @@ def shell(line: str, folder: Path, **env: str) -> "subprocess.CompletedProcess[s
         env=environment(**env),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
     )
