@@ -1,14 +1,7 @@
 """What the product promises, each with the tests that hold it. `test_promises.py` sees that these exist."""
 
-from typing import NamedTuple
-
-
-class Promise(NamedTuple):
-    """A sentence about what someone can rely on, and the names of the tests that would fail if it were not so."""
-
-    sentence: str
-    tests: tuple[str, ...]
-
+from promise import Promise
+from promises_flywheel import FLYWHEEL
 
 PROMISES: dict[str, Promise] = {
     # starting
@@ -330,4 +323,6 @@ PROMISES: dict[str, Promise] = {
             "test_without_the_outage_the_demo_says_that_its_claim_is_not_true",
         ),
     ),
+    # traffic that becomes models
+    **FLYWHEEL,
 }
