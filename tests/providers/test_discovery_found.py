@@ -2,8 +2,7 @@
 
 import asyncio
 import json
-import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
@@ -12,6 +11,7 @@ from freehold.core.secret import Secret
 from freehold.providers.discovery import PORTS, Found, from_environment, local_servers
 
 Pages = dict[str, bytes]
+Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 def models(*rows: tuple[str, str], **more: object) -> bytes:
@@ -21,36 +21,29 @@ def models(*rows: tuple[str, str], **more: object) -> bytes:
 
 
 @asynccontextmanager
-async def server(pages: Pages, *, status: bytes = b"200 OK") -> AsyncIterator[int]:
-    """A small HTTP server on a free loopback port, which it yields."""
+async def server(pages: Pages, *, status: bytes = b"200 OK", asked: asyncio.Event | None = None) -> AsyncIterator[int]:
+    """A small HTTP server on a free loopback port, which it yields. `asked`: is set by the first request."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         path = (await reader.readuntil(b"\r\n\r\n")).split(b" ")[1].decode()
+        if asked is not None:
+            asked.set()
         body = pages.get(path)
         head = b"HTTP/1.1 404 Not Found\r\n\r\n" if body is None else b"HTTP/1.1 %b\r\n\r\n" % status
         writer.write(head + (body or b""))
         await writer.drain()
         writer.close()
 
-    listening = await asyncio.start_server(answer, "127.0.0.1", 0)
-    async with listening:
-        yield listening.sockets[0].getsockname()[1]
+    async with raw(answer) as port:
+        yield port
 
 
 @asynccontextmanager
-async def raw(reply: Callable[[asyncio.StreamWriter], None]) -> AsyncIterator[int]:
-    """A server that says anything at all, and does not hang up by itself."""
-    writers: list[asyncio.StreamWriter] = []
-
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writers.append(writer)
-        reply(writer)
-
+async def raw(answer: Handler) -> AsyncIterator[int]:
+    """A server that says anything at all, on a free loopback port, which it yields."""
     listening = await asyncio.start_server(answer, "127.0.0.1", 0)
     async with listening:
         yield listening.sockets[0].getsockname()[1]
-        for writer in writers:
-            writer.transport.abort()
 
 
 def test_keys_in_the_environment_are_found_in_the_order_of_the_known_providers() -> None:
@@ -149,21 +142,43 @@ async def test_a_server_that_refuses_is_left_out() -> None:
         assert await local_servers(ports=[port], seconds=5) == []
 
 
-async def test_silence_noise_and_closed_ports_cost_little_and_hide_no_engine() -> None:
+async def test_silence_noise_and_closed_ports_hide_no_engine() -> None:
+    asked = asyncio.Event()
+    waiting: list[bool] = []
+    beginnings = [b"", b"\x00" * 100, b"HTTP/1.1 200 OK\r\n\r\n{"]
+
+    def holding(beginning: bytes) -> Handler:
+        async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(beginning)
+            await asked.wait()
+            waiting.append(not reader.at_eof())
+            writer.close()
+
+        return answer
+
     async with AsyncExitStack() as stack:
-        silent = await stack.enter_async_context(raw(lambda w: None))
-        noisy = await stack.enter_async_context(raw(lambda w: w.write(b"\x00" * 100)))
-        stuck = await stack.enter_async_context(raw(lambda w: w.write(b"HTTP/1.1 200 OK\r\n\r\n{")))
-        engine = await stack.enter_async_context(server(ENGINES["vllm"]))
+        ports = [await stack.enter_async_context(raw(holding(beginning))) for beginning in beginnings]
+        engine = await stack.enter_async_context(server(ENGINES["vllm"], asked=asked))
         async with server({}) as closed:
             pass
-
-        start = time.perf_counter()
-        found = await local_servers(ports=[silent, noisy, stuck, closed, engine], seconds=0.3)
-        took = time.perf_counter() - start
+        found = await local_servers(ports=[*ports, closed, engine], seconds=5)
 
     assert [f.via for f in found] == [f"127.0.0.1:{engine}"]
-    assert took < 0.5
+    assert waiting == [True, True, True]  # nobody had to give up on them before the engine was asked
+
+
+async def test_a_server_that_never_answers_is_given_up() -> None:
+    left = asyncio.Event()
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        left.set()
+        writer.close()
+
+    async with raw(silent) as port, asyncio.timeout(20):
+        assert await local_servers(ports=[port], seconds=0.05) == []
+        await left.wait()
 
 
 def test_the_usual_ports_of_the_five_engines_are_asked() -> None:
