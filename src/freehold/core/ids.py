@@ -18,18 +18,18 @@ def uuid7(now_ns: int, random: bytes) -> str:
 
 
 _VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
+_BLOCK = 128
 
 
 class RandomIds:
     """Fresh UUIDv7 from the clock, put together from hexadecimal text.
 
-    Random bytes are drawn in blocks, since a system call for each id is dear; the time is written once a millisecond.
+    Random parts are made in blocks, since a system call for each id is dear; the time is written once a millisecond.
     """
 
     def __init__(self, clock: Callable[[], int]) -> None:
         self._clock = clock
-        self._block = ""
-        self._at = 0
+        self._parts: list[str] = []
         self._millis = -1
         self._time = ""
 
@@ -38,10 +38,13 @@ class RandomIds:
         if millis != self._millis:
             digits = f"{millis & 0xFFFFFFFFFFFF:012x}"
             self._millis, self._time = millis, f"{digits[:8]}-{digits[8:]}-7"
-        if self._at >= len(self._block):
-            self._block, self._at = os.urandom(2560).hex(), 0
-        at = self._at
-        self._at = at + 20
-        block = self._block
-        variant = _VARIANT[block[at + 3]]
-        return f"{self._time}{block[at : at + 3]}-{variant}{block[at + 4 : at + 7]}-{block[at + 7 : at + 19]}"
+        if not self._parts:
+            self._parts = _parts()
+        return self._time + self._parts.pop()
+
+
+def _parts() -> list[str]:
+    """Random parts of ids: what follows the version."""
+    block = os.urandom(10 * _BLOCK).hex()
+    digits = [block[at : at + 20] for at in range(0, len(block), 20)]
+    return [f"{d[:3]}-{_VARIANT[d[3]]}{d[4:7]}-{d[7:19]}" for d in digits]

@@ -11,8 +11,9 @@ import re
 from collections import deque
 from collections.abc import Sequence
 from contextlib import ExitStack
+from itertools import accumulate
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from freehold.core.errors import InUse, LedgerDamaged, SettingsWrong, StoreFailed
 from freehold.core.inference import Accepted, Inference
@@ -123,15 +124,25 @@ class Journal:
         """Promise that records will follow, before anything is sent."""
         if self._notary.trouble is not None:
             raise StoreFailed(self._notary.trouble)
-        self._write([_Entry(ACCEPTED, encode(one), one) for one in accepted])
+        ends = self._write(ACCEPTED, [encode(one) for one in accepted])
+        self._tell([Written(self._number, end, one) for one, end in zip(accepted, ends, strict=True)])
 
     def close(self, *inferences: Inference) -> None:
         """Keep the promises. A refusal, which nothing accepted, may be recorded without one."""
-        self._write([_Entry(RECORD, encode(one), None, one.id) for one in inferences])
+        payloads = [encode(one) for one in inferences]
+        ends = self._write(RECORD, payloads)
+        self._leaves += len(ends)
+        self._tell([
+            Written(self._number, end, None, leaf_hash(payload), one.id)
+            for one, payload, end in zip(inferences, payloads, ends, strict=True)
+        ])  # fmt: skip
 
     def act(self, act: Act) -> None:
         """Record something done to the gateway."""
-        self._write([_Entry(ACT, encode(act))])
+        payload = encode(act)
+        (end,) = self._write(ACT, [payload])
+        self._leaves += 1
+        self._tell([Written(self._number, end, None, leaf_hash(payload))])
 
     def settle(self) -> None:
         """Return when all that was written is on disk and under a signed checkpoint. Waits for the disk."""
@@ -141,11 +152,11 @@ class Journal:
         """Settle, and let go of the log. Stopping again does nothing."""
         self._undo.close()
 
-    def _write(self, entries: Sequence["_Entry"]) -> None:
-        """Put entries at the end, by one write."""
+    def _write(self, kind: Kind, payloads: Sequence[bytes]) -> list[int]:
+        """Put frames at the end, by one write; where each ends."""
         if self._end >= self._limit:
             self._rotate()
-        frames = [frame(entry.kind, entry.payload) for entry in entries]
+        frames = [frame(kind, payload) for payload in payloads]
         data = b"".join(frames)
         try:
             done = os.write(self._fd, data)
@@ -153,14 +164,11 @@ class Journal:
             raise self._mended(error.strerror or str(error)) from error
         if done != len(data):
             raise self._mended("the disk is full")
-        written: list[Written] = []
-        for entry, framed in zip(entries, frames, strict=True):
-            self._end += len(framed)
-            if entry.kind == ACCEPTED:
-                written.append(Written(self._number, self._end, entry.accepted))
-            else:
-                self._leaves += 1
-                written.append(Written(self._number, self._end, None, leaf_hash(entry.payload), entry.closed))
+        ends = list(accumulate(map(len, frames), initial=self._end))
+        self._end = ends[-1]
+        return ends[1:]
+
+    def _tell(self, written: list[Written]) -> None:
         self._notary.tell(written)
         if self._sync:
             self._sync_now()
@@ -236,15 +244,6 @@ class Journal:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
-
-
-class _Entry(NamedTuple):
-    """What is to be written, and for the notary: what it accepts, or the id that it closes."""
-
-    kind: Kind
-    payload: bytes
-    accepted: Accepted | None = None
-    closed: str | None = None
 
 
 def _unknown(accepted: Accepted) -> Inference:

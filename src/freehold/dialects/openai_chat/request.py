@@ -137,7 +137,10 @@ def _needs(view: _View) -> tuple[frozenset[Need], int]:
 def _prompt_tokens(view: _View, fields: dict[str, Raw], media: int) -> int:
     """An estimate before anybody counted: a token for four bytes of messages and tools; a flat sum for each medium."""
     names = ("tools", "functions") if media else ("messages", "tools", "functions")
-    size = sum(len(memoryview(raw)) for name in names if (raw := fields.get(name)) is not None)
+    size = 0
+    for name in names:
+        if (raw := fields.get(name)) is not None:
+            size += len(memoryview(raw))
     if media:
         for content in (turn.content for turn in view.messages):
             size += (
@@ -163,10 +166,21 @@ def encode(request: Request, *, model: str, quirks: Quirks) -> bytes:
             if name == _limit(fields):
                 members.append(b'"%b":%b' % (quirks.max_tokens.encode(), raw))
         else:
-            members.append(b"%b:%b" % (_encode(name), raw))
+            members.append((_NAMES.get(name) or _named(name)) + raw)
     if ask:
         members.append(b'"stream_options":' + _with_usage(fields.get("stream_options")))
     return b"{%b}" % b",".join(members)
+
+
+_NAMES: dict[str, bytes] = {}
+"""Names of members as they are written before a value; the same few come with every request."""
+
+
+def _named(name: str) -> bytes:
+    written = _encode(name) + b":"
+    if len(_NAMES) < 256 and len(name) < 64:
+        _NAMES[name] = written
+    return written
 
 
 def _limit(fields: dict[str, Raw]) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from freehold.core.events import Begun, Collect, Delta, Event, Finish, Reasoning, Refusal, Text, ToolCall, Used
+from freehold.core.money import NANO
 from freehold.core.request import Request
 from freehold.core.usage import Usage
 from freehold.dialects.openai_chat.patching import patched
@@ -26,13 +27,14 @@ ENVELOPE = frozenset({
 class Encoder:
     """Writes one answer. `at`: UTC nanoseconds; `id` names the answer where the provider gave none."""
 
-    __slots__ = ("_at", "_fold", "_id", "_model", "_request", "_roles", "_stream", "_usage")
+    __slots__ = ("_at", "_fold", "_id", "_model", "_own", "_request", "_roles", "_stream", "_usage")
 
     def __init__(self, request: Request, *, id: str, at: int) -> None:
         self._request = request
         self._stream = request.stream
-        self._id = f"chatcmpl-{id}"
-        self._at = at // 1_000_000_000
+        self._own = id
+        self._id = ""  # the provider's
+        self._at = at
         self._model = request.model
         self._roles: set[int] = set()
         self._usage: Usage | None = None
@@ -106,9 +108,9 @@ class Encoder:
 
     def _frame(self, choices: list[dict[str, Any]], **more: object) -> bytes:
         chunk = {
-            "id": self._id,
+            "id": self._id or f"chatcmpl-{self._own}",
             "object": "chat.completion.chunk",
-            "created": self._at,
+            "created": self._at // NANO,
             "model": self._model,
             "choices": choices,
         }
@@ -135,9 +137,9 @@ class Encoder:
             finish = choice.finish or "stop"
             choices.append({"index": index, "message": message, "finish_reason": FINISHES.get(finish, finish)})
         completion: dict[str, Any] = {
-            "id": answer.id or self._id,
+            "id": answer.id or f"chatcmpl-{self._own}",
             "object": "chat.completion",
-            "created": self._at,
+            "created": self._at // NANO,
             "model": answer.model or self._model,
             "choices": choices,
         }
