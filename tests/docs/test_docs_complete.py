@@ -88,7 +88,7 @@ def paths(command: click.Command, path: str) -> dict[str, click.Command]:
     """Every command under its whole name; a group is its commands, those that load on demand included."""
     if not isinstance(command, click.Group):
         return {path: command}
-    found: dict[str, click.Command] = {}
+    found: dict[str, click.Command] = {path: command} if command.invoke_without_command else {}
     with click.Context(command) as context:
         for name in command.list_commands(context):
             sub = command.get_command(context, name)

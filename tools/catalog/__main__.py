@@ -26,11 +26,14 @@ SOURCES = {
     "models.dev": Source(name="anomalyco/models.dev", version="f3fc6922", seen_at="2026-07-02", licence="MIT"),
     "genai-prices": Source(name="pydantic/genai-prices", version="0.2.3", seen_at="2026-11-23", licence="MIT"),
     "models.json": Source(
-        name="model cards and config files",
-        version="commits of 2026-11-23",
+        name="the maker's model card",
+        version="and config file",
         seen_at="2026-11-23",
         licence="facts of the makers' pages",
         standing="provider",
+    ),
+    "pages": Source(
+        name="pages about it", version="codersera.com, learnaiforge.com", seen_at="2026-11-23", licence="facts only"
     ),
 }
 Seen = tuple[str, str, str, Sighting, dict[str, Any]]

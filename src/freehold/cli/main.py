@@ -15,6 +15,7 @@ from freehold.cli.up import up
 from freehold.core.errors import FreeholdError
 
 LATER = {
+    "models": "freehold.cli.models:models",
     "datasets": "freehold.cli.datasets:datasets",
     "feedback": "freehold.cli.datasets:feedback",
     "consents": "freehold.cli.datasets:consents",

@@ -1,0 +1,285 @@
+"""freehold models: which there are, what they can do, what they cost today, and where each fact is from."""
+
+import time
+from collections.abc import Iterable
+from datetime import date
+from difflib import get_close_matches
+
+import click
+from msgspec import Struct
+from rich.markup import escape
+from rich.table import Table
+
+from freehold.catalog.book import Catalog, Published, catalog, instant, searched, today
+from freehold.catalog.observation import Fact, Source
+from freehold.catalog.schema import Model
+from freehold.catalog.tariff import Tariff
+from freehold.cli.context import JSON, print_json, screen
+from freehold.core.errors import InvalidRequest
+from freehold.core.money import Price, dollars
+
+CAPABILITIES = ("audio", "image", "json", "open", "pdf", "reasoning", "tools", "video")
+
+
+class Day(click.ParamType[str]):
+    """An ISO date, as text."""
+
+    name = "date"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        try:
+            return date.fromisoformat(value).isoformat()
+        except ValueError:
+            self.fail(f"{value!r} is not a date such as 2026-11-24", param, ctx)
+
+
+class Line(Struct, frozen=True, kw_only=True):
+    """A model in the list. `price` is that of its cheapest offer now; what is None is unknown."""
+
+    id: str
+    name: str
+    maker: str | None
+    capabilities: tuple[str, ...]
+    context: int | None
+    price: Price | None
+    cheapest: str | None
+    providers: tuple[str, ...]
+    licence: str | None
+    release: str | None
+
+
+class Shown(Struct, frozen=True, kw_only=True):
+    """A model, whole, with its offers on a day."""
+
+    on: str
+    model: Model
+    sources: dict[str, Source]
+    offers: tuple[Published, ...]
+
+
+ON = click.option("--on", type=Day(), help="Prices and names of this day (default: today).")
+
+
+@click.group(invoke_without_command=True)
+@click.option("--provider", help="Only what this provider offers.")
+@click.option(
+    "--capability",
+    "capabilities",
+    multiple=True,
+    type=click.Choice(CAPABILITIES),
+    help="Only what can do this. Repeatable.",
+)
+@click.option("--search", default="", help="Only names that hold these words.")
+@ON
+@JSON
+@click.pass_context
+def models(
+    ctx: click.Context, provider: str | None, capabilities: tuple[str, ...], search: str, on: str | None, as_json: bool
+) -> None:
+    """The models of the catalog: what they can do, their context, price today, and licence."""
+    if ctx.invoked_subcommand is not None:
+        return
+    book, at = catalog(), _at(on)
+    every = (_line(book, model, at, provider) for model in searched(book.file.models, search))
+    lines = [
+        line
+        for line in every
+        if set(capabilities) <= set(line.capabilities) and (provider is None or provider in line.providers)
+    ]
+    if as_json:
+        print_json(lines)
+    else:
+        _list(lines, book, today(at))
+
+
+@models.command()
+@click.argument("name")
+@ON
+@JSON
+def show(name: str, on: str | None, as_json: bool) -> None:
+    """Facts of a model with the source and date of each, its offers side by side, and what is not in order."""
+    book, at = catalog(), _at(on)
+    model = book.named(name, today(at))
+    if model is None:
+        raise InvalidRequest(_unknown(book, name, today(at)))
+    offers = book.offers(model.id, today(at))
+    if as_json:
+        print_json(Shown(on=today(at), model=model, sources=book.file.sources, offers=offers))
+    else:
+        _show(book, model, offers, at)
+
+
+def _at(on: str | None) -> int:
+    return time.time_ns() if on is None else instant(on)
+
+
+def _unknown(book: Catalog, name: str, on: str) -> str:
+    if any(alias == name for alias, *_ in book.file.aliases):
+        return f"{name} stands for no model on {on}. Say another day with --on."
+    near = get_close_matches(name.lower(), book.models, n=3, cutoff=0.5)
+    hint = f"did you mean {', '.join(near)}?" if near else "`freehold models --search WORDS` finds names."
+    return f"The catalog has no model {name}; {hint}"
+
+
+def _line(book: Catalog, model: Model, at: int, provider: str | None) -> Line:
+    offers = [o for o in book.offers(model.id, today(at)) if provider is None or o.provider == provider]
+    priced = [(price, o) for o in offers if (price := _price(o.tariff.value, at)) is not None]
+    best = min(priced, key=lambda one: (one[0].input + one[0].output, one[1].provider, one[1].id), default=None)
+    return Line(
+        id=model.id,
+        name=model.name,
+        maker=model.maker,
+        capabilities=_capabilities(model, offers),
+        context=model.context or max((o.context.value for o in offers if o.context.value), default=None),
+        price=None if best is None else best[0],
+        cheapest=None if best is None else f"{best[1].provider}/{best[1].id}",
+        providers=tuple(sorted({o.provider for o in offers})),
+        licence=model.licence,
+        release=model.release,
+    )
+
+
+def _price(tariff: Tariff | None, at: int) -> Price | None:
+    return None if tariff is None else tariff.price(at)
+
+
+def _capabilities(model: Model, offers: Iterable[Published]) -> tuple[str, ...]:
+    able = set(model.modalities) & set(CAPABILITIES)
+    for name, own in (("tools", model.tools), ("json", model.json), ("reasoning", model.reasoning)):
+        said = own not in {None, "no", "host"}
+        if said or (own in {None, "host"} and any(getattr(o, name).value for o in offers)):
+            able.add(name)
+    if not model.modalities and any(o.vision.value for o in offers):
+        able.add("image")
+    if model.open_weights:
+        able.add("open")
+    return tuple(sorted(able))
+
+
+def _list(lines: list[Line], book: Catalog, on: str) -> None:
+    table = Table(
+        "model", "can", "context", "input/M", "output/M", "at", "providers", "licence", box=None, pad_edge=False
+    )
+    for line in lines:
+        asks = _asks(line.price)[:2]
+        table.add_row(
+            *map(
+                escape,
+                (
+                    line.id,
+                    " ".join(line.capabilities),
+                    _count(line.context),
+                    *asks,
+                    (line.cheapest or "").partition("/")[0],
+                    str(len(line.providers)),
+                    line.licence or "unknown",
+                ),
+            )
+        )
+    if lines:
+        screen().print(table)
+    print(f"{len(lines)} models; the cheapest price on {on}, from sources up to {book.file.as_of}.")
+
+
+def _show(book: Catalog, model: Model, offers: tuple[Published, ...], at: int) -> None:
+    print(f"{model.name} ({model.id}) on {today(at)}")
+    if model.note:
+        print(model.note)
+    origin = book.file.sources[model.sources[0]]
+    table = Table("fact", "value", "source", "seen", box=None, pad_edge=False)
+    for name, value in _facts(model):
+        table.add_row(*map(escape, (name, value, f"{origin.name} {origin.version}", origin.seen_at)))
+    print()
+    screen().print(table)
+    print()
+    if not offers:
+        print("No offers.")
+        return
+    screen().print(_offers(offers, at))
+    flagged = [f"{o.provider}/{o.id}: {flag}" for o in offers for flag in o.flags]
+    if flagged:
+        print("\nNot in order; what is in quarantine is not used until you decide:")
+        print("\n".join(f"  {flag}" for flag in flagged))
+
+
+def _facts(model: Model) -> Iterable[tuple[str, str]]:
+    """The facts that are known, for people."""
+    said = {
+        "maker": model.maker,
+        "weights": None if model.open_weights is None else "open" if model.open_weights else "closed",
+        "repository": model.repository,
+        "parameters": _billions(model.parameters),
+        "active parameters": _billions(model.active_parameters),
+        "release": model.release,
+        "context": model.context and f"{model.context:,} tokens",
+        "longest prompt": model.max_input and f"{model.max_input:,} tokens",
+        "longest answer": model.max_output and f"{model.max_output:,} tokens",
+        "modalities": ", ".join(model.modalities),
+        "tools": model.tools,
+        "JSON": model.json,
+        "reasoning": model.reasoning,
+        "licence": model.licence,
+        "attention": ", ".join(f"{a.layers} x {a.kind}" for a in model.attention),
+        "cache for a token": model.kv_bytes_per_token and f"{model.kv_bytes_per_token:,} bytes in bf16",
+        "cache for a sequence": model.kv_bytes_per_sequence and f"{model.kv_bytes_per_sequence:,} bytes in bf16",
+        "weights in": ", ".join(f"{name} {size:g} GB" for name, size in model.weights_gb.items()),
+    }
+    return [(name, str(value)) for name, value in said.items() if value]
+
+
+def _offers(offers: Iterable[Published], at: int) -> Table:
+    heads = ("provider", "id", "input/M", "output/M", "cached/M", "context", "answer", "also priced", "price from")
+    table = Table(*heads, box=None, pad_edge=False)
+    for o in offers:
+        price = _price(o.tariff.value, at)
+        table.add_row(
+            *map(
+                escape,
+                (
+                    o.provider,
+                    o.id,
+                    *_asks(price, quarantined=o.tariff.basis == "quarantined"),
+                    _fact(o.context),
+                    _fact(o.max_output),
+                    ", ".join(_also(o.tariff.value)),
+                    _origin(o.tariff),
+                ),
+            )
+        )
+    return table
+
+
+def _asks(price: Price | None, *, quarantined: bool = False) -> tuple[str, str, str]:
+    if price is None:
+        unknown = "quarantine" if quarantined else "unknown"
+        return unknown, unknown, unknown
+    return (
+        dollars(price.input),
+        dollars(price.output),
+        "unknown" if price.cache_read is None else dollars(price.cache_read),
+    )
+
+
+def _also(tariff: Tariff | None) -> Iterable[str]:
+    """What else the price list has: services, longer prompts, hours."""
+    rows = () if tariff is None else tariff.rows
+    services = sorted({row.service for row in rows} - {"standard"})
+    longer = sorted({row.above for row in rows} - {0})
+    return [*services, *(f">{above // 1000}k" for above in longer), *(["hours"] if any(r.hours for r in rows) else [])]
+
+
+def _origin(fact: Fact[Tariff]) -> str:
+    said = ", ".join(f"{o.source} {o.seen_at}" for o in fact.observations)
+    return f"{fact.basis}: {said}" if said else fact.basis
+
+
+def _fact(fact: Fact[int]) -> str:
+    return "quarantine" if fact.basis == "quarantined" else _count(fact.value)
+
+
+def _count(tokens: int | None) -> str:
+    return "unknown" if tokens is None else f"{tokens:,}"
+
+
+def _billions(parameters: float | None) -> str | None:
+    return None if parameters is None else f"{parameters:g} billion"
