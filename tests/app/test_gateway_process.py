@@ -8,10 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from process_world import FREEHOLD, Waiting, freehold, request, up
 
 from freehold.core.inference import Accepted
 from freehold.ledger.reader import read
-from process_world import FREEHOLD, Waiting, freehold, request, up
 
 
 @pytest.fixture
