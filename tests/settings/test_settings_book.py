@@ -163,6 +163,24 @@ def test_a_found_provider_that_cannot_be_called_serves_nothing() -> None:
     assert (dict(served.endpoints), served.target("auto"), served.models()) == ({}, None, ())
 
 
+def test_examples_before_a_question_cost_what_their_base_costs_wherever_its_price_is_from() -> None:
+    served = book(
+        providers={"openai": {}},
+        simulated={"toy": {"price": {"input": 3, "output": 4}}},
+        deployments={"listed": {"provider": "openai", "model": "gpt-5"}, "played": {"provider": "toy", "model": "any"}},
+        local={
+            "a": {"artifact": ".", "engine": "prompt", "base": "listed"},
+            "b": {"artifact": ".", "engine": "prompt", "base": "played"},
+            "c": {"artifact": ".", "engine": "prompt", "base": "c"},
+        },
+    )
+
+    by_id = {d.id: d.price for d in served.deployments.values()}
+    assert by_id["a"] == by_id["listed"] == DEAR
+    assert by_id["b"] == by_id["played"] is not None
+    assert by_id["c"] == Price(input=0, output=0)
+
+
 def test_a_simulated_provider_is_a_deployment_with_its_own_price_and_speed() -> None:
     served = book(
         simulated={

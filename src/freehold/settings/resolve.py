@@ -52,7 +52,8 @@ def resolve(settings: Settings, found: Iterable[Found] = (), catalog: Iterable[O
         if d.provider in settings.simulated:
             return _simulated(d, settings)
         if d.provider in settings.local:
-            return _local(d, settings)
+            base = deployments.get(settings.local[d.provider].base or "")
+            return _local(d, settings, None if base is None or base.provider in settings.local else known_facts(base))
         return _known(d, providers[d.provider], known)
 
     here = {*providers, *settings.simulated, *settings.local}
@@ -126,10 +127,9 @@ def _simulated(d: DeploymentSettings, settings: Settings) -> DeploymentSettings:
     )
 
 
-def _local(d: DeploymentSettings, settings: Settings) -> DeploymentSettings:
+def _local(d: DeploymentSettings, settings: Settings, base: DeploymentSettings | None) -> DeploymentSettings:
     """What runs here costs nothing and cannot do everything; with examples before it, a base stays what it is."""
     model = settings.local[d.provider]
-    base = settings.deployments.get(model.base or "")
     price = model.price if d.price is None else d.price
     if model.engine == "prompt" and base is not None:
         return replace(base, names=d.names, price=price or base.price, quality=model.quality, provider=d.provider)
