@@ -108,6 +108,13 @@ def runnable(line: str) -> str:
     return f"{line}\nguarded" if "keys create" in line else line
 
 
+def test_a_page_is_tried_under_the_settings_with_which_it_starts_a_gateway() -> None:
+    guide = served(ROOT / "docs" / "flywheel.md")
+
+    assert "collect = true" in guide
+    assert served(ROOT / "README.md") == ALONE
+
+
 def test_a_line_that_does_not_exist_is_seen() -> None:
     with pytest.raises(click.ClickException):
         runnable("freehold up --prot 1")
