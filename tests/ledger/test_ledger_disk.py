@@ -2,7 +2,7 @@
 
 import os
 import resource
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from freehold.ledger.verify import verify
 
 
 @contextmanager
-def no_room_beyond(bytes: int) -> Iterator[None]:
+def no_room_beyond(bytes: int) -> Generator[None]:
     """No file of this process may grow beyond a size: the kernel then writes a part, and after that nothing."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (bytes, hard))
@@ -38,6 +38,20 @@ def test_a_full_disk_refuses_what_does_not_fit_and_leaves_no_half_frame(tmp_path
             assert newest(journal.home).stat().st_size == journal.position.offset == end
         write(journal, range(5, 8))
     assert len(outcomes(journal.home)) == 8
+    assert verify(journal.home).ok
+
+
+def test_what_is_written_together_is_in_the_log_whole_or_not_at_all(tmp_path: Path) -> None:
+    with opened(tmp_path, pace=NEVER) as (journal, _):
+        end = journal.position.offset
+        journal.accept(*map(accepted, range(3)))
+        one = (journal.position.offset - end) // 3
+        end = journal.position.offset
+        with no_room_beyond(end + 2 * one + 1), pytest.raises(StoreFailed, match="cannot be written"):
+            journal.accept(*map(accepted, range(3, 6)))
+        assert newest(journal.home).stat().st_size == journal.position.offset == end
+        journal.close(*map(answered, range(3)))
+    assert list(outcomes(journal.home)) == [id_of(number) for number in range(3)]
     assert verify(journal.home).ok
 
 

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from freehold.core.errors import FreeholdError
+from freehold.core.errors import FreeholdError, Internal
 from freehold.core.inference import Accepted, Inference
 from freehold.core.ports import Ledger
 
@@ -56,25 +56,39 @@ class Turn:
         loop.call_soon(self._end)
 
     def _end(self) -> None:
+        self._open = False  # whatever follows from this turn belongs to the next
         accepted, self._accepted = self._accepted, []
         if accepted:
-            _written(self._ledger.accept, accepted)
+            self._put(self._ledger.accept, accepted)
         closed, self._closed = self._closed, []
         if closed:
-            _written(self._ledger.close, closed)
+            self._put(self._ledger.close, closed)
         writes, self._writes = self._writes, []
         for write in writes:
-            write()
-        self._open = False
-        if self._accepted or self._closed or self._writes:  # something of it led to more
-            self._begin()
+            try:
+                write()
+            except Exception as error:  # the request edge: the others must go on
+                self._tell(error)
 
+    def _put(self, put: Callable[..., None], entries: list[tuple[Any, Then]]) -> None:
+        """Write entries together, and go on with each."""
+        error = None
+        try:
+            put(*[entry for entry, _ in entries])
+        except FreeholdError as failed:
+            error = failed
+        except Exception as failed:  # one that cannot be encoded must not take the others with it
+            if len(entries) > 1:
+                for one in entries:
+                    self._put(put, [one])
+                return
+            error = Internal(f"The record could not be written: {failed!r}")
+        for _, then in entries:
+            try:
+                then(error)
+            except Exception as failed:  # as above
+                self._tell(failed)
 
-def _written(write: Callable[..., None], entries: list[tuple[Any, Then]]) -> None:
-    error = None
-    try:
-        write(*[entry for entry, _ in entries])
-    except FreeholdError as failed:
-        error = failed
-    for _, then in entries:
-        then(error)
+    def _tell(self, error: Exception) -> None:
+        assert self._loop is not None
+        self._loop.call_exception_handler({"message": "The end of a turn failed for a request", "exception": error})

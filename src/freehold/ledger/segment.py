@@ -3,8 +3,8 @@
     header   8s magic 'FREEHOLD', u16 version, u32 number, u64 leaves before it, u64 opened at (UTC ns), u32 CRC-32
     frame    u32 length of the payload, u32 CRC-32 of all that follows it, u8 kind, payload
 
-All integers are little-endian. A frame is written by one system call, so a killed process leaves at most one
-incomplete frame, at the end of the newest segment.
+All integers are little-endian. A frame is written by one system call, alone or with others, so a killed process leaves
+at most one incomplete frame, at the end of the newest segment.
 """
 
 import os
