@@ -81,3 +81,16 @@ def test_a_name_that_does_not_exist_gets_a_hint(freehold) -> None:
     assert (told.code, told.out) == (1, "")
     assert told.err == "freehold: The catalog has no model gpt5; did you mean gpt-5, gpt-5.6, gpt-5.5?\n"
     assert freehold("models", "--on", "tomorrow").code == 2
+
+
+def test_the_clauses_of_a_licence_are_shown_with_where_they_stand_and_when_they_were_read(freehold) -> None:
+    scout = freehold("models", "show", "llama-4-scout").out
+    glm = freehold("models", "show", "glm-5.1")
+
+    row = next(line for line in scout.splitlines() if "FORBIDS: no rights in the multimodal" in line)
+    assert row.split()[-1] == "2026-11-23"
+    assert "meta-llama/llama-models a9c89c4 USE_POLICY" in row
+    assert "Sources differ on the licence, so the clauses of all apply:\n  MIT: " in glm.out
+    assert "\n  Apache-2.0: zai-org/GLM-5 218be52 LICENSE\n" in glm.out
+    shown = freehold("models", "show", "glm-5.1", "--json").json
+    assert [claim["licence"] for claim in shown["licences"]] == list(shown["clauses"]) == ["MIT", "Apache-2.0"]

@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from freehold.catalog.book import Catalog, Published, catalog, instant, searched, today
+from freehold.catalog.licences import CLAIMS, LICENCES, Claim, Clause
 from freehold.catalog.observation import Fact, Source
 from freehold.catalog.schema import Model
 from freehold.catalog.tariff import Tariff
@@ -55,6 +56,8 @@ class Shown(Struct, frozen=True, kw_only=True):
     model: Model
     sources: dict[str, Source]
     offers: tuple[Published, ...]
+    licences: tuple[Claim, ...]
+    clauses: dict[str, tuple[Clause, ...]]
 
 
 ON = click.option("--on", type=Day(), help="Prices and names of this day (default: today).")
@@ -104,7 +107,17 @@ def show(name: str, on: str | None, as_json: bool) -> None:
         raise InvalidRequest(_unknown(book, name, today(at)))
     offers = book.offers(model.id, today(at))
     if as_json:
-        print_json(Shown(on=today(at), model=model, sources=book.file.sources, offers=offers))
+        claims = CLAIMS.get(model.id, ())
+        print_json(
+            Shown(
+                on=today(at),
+                model=model,
+                sources=book.file.sources,
+                offers=offers,
+                licences=claims,
+                clauses={claim.licence: LICENCES[claim.licence].clauses for claim in claims},
+            )
+        )
     else:
         _show(book, model, offers, at)
 
@@ -191,6 +204,7 @@ def _show(book: Catalog, model: Model, offers: tuple[Published, ...], at: int) -
         table.add_row(*map(escape, (name, value, f"{origin.name} {origin.version}", origin.seen_at)))
     print()
     screen().print(table)
+    _licences(CLAIMS.get(model.id, ()))
     print()
     if not offers:
         print("No offers.")
@@ -200,6 +214,26 @@ def _show(book: Catalog, model: Model, offers: tuple[Published, ...], at: int) -
     if flagged:
         print("\nNot in order; what is in quarantine is not used until you decide:")
         print("\n".join(f"  {flag}" for flag in flagged))
+
+
+def _licences(claims: tuple[Claim, ...]) -> None:
+    """The clauses of every licence that a source names: where they differ, all of them apply."""
+    if not claims:
+        return
+    table = Table("licence", "clause", "where", "source", "read", box=None, pad_edge=False)
+    for claim in claims:
+        licence = LICENCES[claim.licence]
+        for clause in licence.clauses:
+            says = f"FORBIDS: {clause.says}" if clause.forbids else clause.says
+            table.add_row(*map(escape, (claim.licence, says, clause.where, clause.source, clause.read)))
+        if not licence.known:
+            table.add_row(*map(escape, (claim.licence, "its text was not read here", "", claim.source, "")))
+    print()
+    screen().print(table)
+    if len(claims) > 1:
+        print("Sources differ on the licence, so the clauses of all apply:")
+        for claim in claims:
+            print(f"  {claim.licence}: {claim.source}{f', since {claim.since}' if claim.since else ''}")
 
 
 def _facts(model: Model) -> Iterable[tuple[str, str]]:
