@@ -151,13 +151,14 @@ def runs(file: Path) -> Iterator[Run]:
     """Every row that says enough: a known accelerator or a processor, and the parameters that work on a token."""
     for line in file.read_bytes().splitlines():
         row = msgspec.json.decode(line, type=Row)
-        running = _running(row)
-        if running is not None and row.decode_tps > 0:
+        found = running(row)
+        if found is not None and row.decode_tps > 0:
             prefill = row.prefill_tps if row.prompt_tokens >= 16 else None
-            yield Run(row.model, _family(row), running, row.decode_tps, prefill)
+            yield Run(row.model, _family(row), found, row.decode_tps, prefill)
 
 
-def _running(row: Row) -> Running | None:
+def running(row: Row) -> Running | None:
+    """The row as a run, None where it does not say enough."""
     sizes, width, backend = _sizes(row), bits(row.quant), _backend(row)
     if sizes is None or width is None or backend is None or row.engine not in RUNNERS:
         return None
