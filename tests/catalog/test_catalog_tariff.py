@@ -53,6 +53,21 @@ def test_no_token_is_billed_twice_or_not_at_all_whatever_the_counts_say(use: Use
     assert nanos(use, flat(Rates(input=same, output=same))) == nanos(use, flat(everywhere))
 
 
+@given(USES, st.lists(st.integers(0, 200_000), min_size=5, max_size=5), st.booleans())
+def test_a_bill_is_never_above_the_dearest_rate_for_all_tokens_nor_below_the_cheapest(
+    use: Use, five: list[int], input_only: bool
+) -> None:
+    a, b, c, d, e = (rate * MILLION for rate in five)
+    if input_only:
+        rates = Rates(input=a, output=0, cache_read=b, cache_write=c, cache_write_1h=d, input_audio=e)
+        tokens = use.usage.input_tokens
+    else:
+        rates = Rates(input=0, output=a, reasoning=b, output_audio=c)
+        tokens, five = use.usage.output_tokens, five[:3]
+
+    assert min(five) * tokens <= nanos(use, flat(rates)) <= max(five) * tokens
+
+
 @given(
     st.tuples(COUNT, COUNT, COUNT, COUNT, COUNT, COUNT),
     st.builds(Rates, input=RATE, output=RATE, **{kind: RATE for kind in KINDS}),

@@ -35,6 +35,7 @@ def test_right_settings_are_told_with_what_they_serve(freehold) -> None:
         "source": "right.toml",
         "deployments": ["small"],
         "routes": {"support": ["small"]},
+        "licences": [],
     }
 
 

@@ -27,6 +27,7 @@ SECTIONS: dict[str, type[Struct]] = {
     "[routes.NAME]": tables.RouteSettings,
     "[routes.NAME.rollout]": Rollout,
     "[local.NAME]": tables.LocalSettings,
+    "[deployer]": tables.DeployerSettings,
     "[retry]": tables.RetrySettings,
     "[breaker]": tables.BreakerSettings,
     "[record]": tables.RecordSettings,

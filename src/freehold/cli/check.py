@@ -12,17 +12,19 @@ from freehold.cli.context import JSON, SETTINGS, print_json, screen
 from freehold.core.money import dollars
 from freehold.providers.discovery import from_environment
 from freehold.settings.book import Book
+from freehold.settings.licensed import open_points
 from freehold.settings.load import load
 from freehold.settings.resolve import resolve
 
 
 class Served(Struct, frozen=True, kw_only=True):
-    """What right settings serve: names of deployments, the deployments of each route, the settings' digest."""
+    """What right settings serve: deployments, those of each route, the settings' digest, what licences ask."""
 
     source: str | None
     deployments: tuple[str, ...]
     routes: dict[str, tuple[str, ...]]
     digest: str
+    licences: tuple[str, ...]
 
 
 @click.command()
@@ -34,7 +36,13 @@ def check(settings: Path | None, as_json: bool) -> None:
     book = Book(resolve(loaded, from_environment(os.environ) if loaded.discovery.environment else ()))
     source = str(settings) if settings is not None else os.environ.get("FREEHOLD_SETTINGS") or None
     routes = {name: route.deployments for name, route in book.settings.routes.items()}
-    served = Served(source=source, deployments=tuple(book.deployments), routes=routes, digest=book.digest)
+    served = Served(
+        source=source,
+        deployments=tuple(book.deployments),
+        routes=routes,
+        digest=book.digest,
+        licences=tuple(point.message for point in open_points(book.settings)),
+    )
     if as_json:
         print_json(served)
     else:
@@ -59,6 +67,9 @@ def _tell(served: Served, book: Book) -> None:
         table.add_row(*map(escape, (name, deployment.provider, deployment.model, *asks)))
     if served.deployments:
         _show(table)
+    if served.licences:
+        print("\nLicences:")
+        print("\n".join(f"  {point}" for point in served.licences))
 
 
 def _show(table: Table) -> None:

@@ -72,6 +72,7 @@ class Book:
         )
         self._deployments = {id: _deployment(id, d) for id, d in settings.deployments.items()}
         self._open = frozenset(name for name, p in settings.providers.items() if p.any_model)
+        self._refused = frozenset(settings.deployer.refuses)
         self._routes = {name: self._routed(name, r) for name, r in settings.routes.items()}
         self._targets = self._compiled()
 
@@ -86,6 +87,8 @@ class Book:
         if named is not None:
             return named
         provider, slash, model = id.partition("/")
+        if model.lower() in self._refused:
+            return None
         if slash and model and provider in self._open and len(id) <= LONGEST_NAME and id.isprintable():
             return Deployment(id=id, provider=provider, model=model, lacks=self.endpoints[provider].provider.lacks)
         return None

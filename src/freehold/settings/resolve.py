@@ -18,6 +18,7 @@ from freehold.providers.discovery import Found
 from freehold.providers.known import KNOWN
 from freehold.providers.provider import Provider
 from freehold.settings.accounts import GENERIC
+from freehold.settings.licensed import licensed
 from freehold.settings.tables import DeploymentSettings, ProviderSettings, Settings
 
 FREE = Price(input=0, output=0)
@@ -62,7 +63,8 @@ def resolve(settings: Settings, found: Iterable[Found] = (), catalog: Iterable[O
             raise SettingsWrong(f"[deployments.{id}] provider: {d.provider} {_absent(d.provider, found)}")
 
     whole = {id: known_facts(d) for id, d in sorted(deployments.items())}
-    return replace(settings, providers=dict(sorted(providers.items())), deployments=whole)
+    resolved = replace(settings, providers=dict(sorted(providers.items())), deployments=whole)
+    return licensed(resolved, settings.deployments.keys())
 
 
 def _joined(settings: Settings, found: Iterable[Found]) -> dict[str, ProviderSettings]:

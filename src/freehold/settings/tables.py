@@ -151,6 +151,22 @@ class LocalSettings(Struct, frozen=True, kw_only=True):
     quality: Share | None = None
 
 
+class DeployerSettings(Struct, frozen=True, kw_only=True):
+    """Who runs this gateway, as the licences of models see it; None: not said. `region` is an ISO 3166 code.
+
+    `agreed`: models or licences with an agreement of one's own. `refuses`: models that are not served, by any of their
+    names; those that a licence refuses are added to it.
+    """
+
+    region: Annotated[str, Meta(pattern="^[A-Za-z]{2}$")] | None = None
+    monthly_users: Annotated[int, Meta(ge=0)] | None = None
+    monthly_revenue_usd: Annotated[int, Meta(ge=0)] | None = None
+    purposes: frozenset[str] | None = None
+    trains: bool | None = None
+    agreed: frozenset[str] = frozenset()
+    refuses: tuple[str, ...] = ()
+
+
 class Settings(Struct, frozen=True, kw_only=True):
     """Everything an operator can set."""
 
@@ -165,3 +181,4 @@ class Settings(Struct, frozen=True, kw_only=True):
     record: RecordSettings = RecordSettings()
     simulated: dict[str, SimulatedSettings] = {}
     local: dict[str, LocalSettings] = {}
+    deployer: DeployerSettings = DeployerSettings()
