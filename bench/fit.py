@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 from msgspec import Struct
+from msgspec.structs import replace
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
@@ -176,7 +177,7 @@ def learn(s: Sample) -> Learned:
 
 def report(s: Sample, judged: Judged) -> Table:
     """Median error, that of a one-factor roofline, how often the interval holds, its high over its low."""
-    table = Table(title=f"{s.what}, families not seen")
+    table = Table(title=f"{s.what}, of what was not seen")
     for column in (
         "runs",
         "number",
@@ -187,11 +188,14 @@ def report(s: Sample, judged: Judged) -> Table:
         "width",
     ):
         table.add_column(column)
-    quiet = s.plain & (np.array(s.kinds) != "speculative")
+    unmarked = np.array(s.kinds) != "speculative"
+    quiet = s.plain & unmarked
     groups: dict[str, Flags] = {
         "dense, all": ~s.sparse,
+        "dense, not marked speculative": ~s.sparse & unmarked,
         "dense, plain": ~s.sparse & quiet,
         "MoE, all": s.sparse,
+        "MoE, not marked speculative": s.sparse & unmarked,
         "MoE, plain": s.sparse & quiet,
         "spilled, plain": (np.array(s.kinds) == "spilled") & s.plain,
         "speculative": np.array(s.kinds) == "speculative",
@@ -217,11 +221,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.fit", description=__doc__)
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--write", action="store_true", help="write the coefficients that ship")
+    parser.add_argument("--by", choices=("family", "model"), default="family", help="what is left out together")
     options = parser.parse_args()
     found = list(runs(options.data))
     decode, prefill = sample(found, "decode"), sample(found, "prefill")
     for s in (decode, prefill):
-        Console(width=140).print(report(s, judge(s)))
+        left = s if options.by == "family" else replace(s, families=s.models)
+        Console(width=140).print(report(left, judge(left)))
     if options.write:
         learned = Coefficients(decode=learn(decode), prefill=learn(prefill))
         FILE.write_bytes(msgspec.json.format(msgspec.json.encode(learned), indent=2) + b"\n")
