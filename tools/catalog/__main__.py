@@ -1,4 +1,4 @@
-"""Builds the catalog's file: `python -m tools.catalog FOLDER`, the folder of the two price sources and models.json.
+"""Builds the catalog's file: `python -m tools.catalog FOLDER [FILE]`, the folder of the price sources and models.json.
 
 Facts and figures carry over, sentences do not. The same folder gives the same bytes.
 """
@@ -40,7 +40,7 @@ Seen = tuple[str, str, str, Sighting, dict[str, Any]]
 """Provider, id, mode, what the source says, and the source's own entry."""
 
 
-def main(folder: Path) -> None:
+def main(folder: Path, out: Path = OUT) -> None:
     described = list(named.models(msgspec.json.decode((folder / "models.json").read_bytes())["models"]))
     seen = [*_litellm(folder), *_modelsdev(folder)]
     listings = sorted(_merged(seen), key=lambda one: (one.provider, one.id))
@@ -53,9 +53,9 @@ def main(folder: Path) -> None:
     lines.append(b'"listings":{\n' + b",\n".join(groups) + b"\n}")
     head = {"as_of": AS_OF, "sources": SOURCES, "aliases": named.ALIASES}
     lines[:0] = [_json(name) + b":" + _json(value) for name, value in head.items()]
-    OUT.write_bytes(b"{" + b",\n".join(lines) + b"}\n")
-    msgspec.json.decode(OUT.read_bytes(), type=File)
-    print(f"{OUT.name}: {len(models)} models, {len(listings)} offers, {OUT.stat().st_size:,} bytes")
+    out.write_bytes(b"{" + b",\n".join(lines) + b"}\n")
+    msgspec.json.decode(out.read_bytes(), type=File)
+    print(f"{out.name}: {len(models)} models, {len(listings)} offers, {out.stat().st_size:,} bytes")
 
 
 def _json(value: object) -> bytes:
@@ -147,4 +147,4 @@ def _most(values: list[Any]) -> Any:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(*map(Path, sys.argv[1:]))
