@@ -54,7 +54,7 @@ def up(folder: Path, *arguments: str, **env: str) -> Iterator[Up]:
         finally:
             process.terminate()
             rest = process.stdout.read()
-            code = process.wait(30)
+            code = process.wait(60)
     assert code == 0, rest
 
 

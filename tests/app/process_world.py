@@ -17,7 +17,7 @@ from freehold.core.inference import Inference
 from freehold.ledger.reader import read
 
 FREEHOLD = [sys.executable, "-m", "freehold"]
-SOON = 20
+SOON = 60
 """Seconds after which a test that waits for an event gives up."""
 
 

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from process_world import FREEHOLD, Waiting, freehold, request, up
+from process_world import FREEHOLD, SOON, Waiting, freehold, request, up
 
 from freehold.core.inference import Accepted
 from freehold.ledger.reader import read
@@ -190,7 +190,7 @@ def test_a_second_process_on_the_same_data_is_refused_and_the_first_goes_on(sett
             capture_output=True,
             text=True,
             check=False,
-            timeout=20,
+            timeout=SOON,
         )
         assert process.post("auto").status == 200
         process.signal(signal.SIGTERM)
@@ -211,7 +211,7 @@ def test_a_port_that_is_taken_is_named(settings: Path, data: Path) -> None:
             capture_output=True,
             text=True,
             check=False,
-            timeout=20,
+            timeout=SOON,
         )
 
     assert second.returncode == 1

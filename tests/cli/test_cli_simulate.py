@@ -35,7 +35,7 @@ def simulated(folder: Path, *arguments: str) -> Iterator[tuple[str, str]]:
         finally:
             process.terminate()
             process.stdout.read()
-            code = process.wait(30)
+            code = process.wait(60)
     assert code == 0
 
 

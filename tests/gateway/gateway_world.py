@@ -21,7 +21,7 @@ from freehold.ledger.reader import read
 from freehold.settings.tables import Settings
 
 T = TypeVar("T")
-SOON = 20
+SOON = 60
 """Seconds after which a test that waits for an event gives up."""
 
 SIM = '[simulated.sim]\nreply = "Hello there"\nprice = { input = "1.00", output = "2.00" }\n'

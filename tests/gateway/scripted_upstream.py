@@ -8,7 +8,7 @@ from contextlib import suppress
 from itertools import count
 from typing import Any
 
-SOON = 20
+SOON = 60
 """Seconds after which a test that waits for an event gives up."""
 
 

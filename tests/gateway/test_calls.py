@@ -208,7 +208,7 @@ def test_a_caller_that_leaves_before_the_answer_ends_the_call_at_once(tmp_path: 
         with home.caller() as caller:
             caller.say(post(chat("r")))
             home.until(lambda: up.asked)
-        assert up.left.wait(20)
+        assert up.left.wait(60)
         home.idle()
         (record,) = home.records()
 
@@ -226,7 +226,7 @@ def test_a_caller_that_leaves_mid_stream_pays_for_what_was_said(tmp_path: Path) 
     with Upstream(always(said, LEAVE)) as up, house(tmp_path, providers(up.port)) as home:
         with home.caller() as caller:
             caller.say(post(chat("r", stream=True))).until(b"twelve chars")
-        assert up.left.wait(20)
+        assert up.left.wait(60)
         home.idle()
         (record,) = home.records()
 
@@ -315,7 +315,7 @@ def test_a_caller_that_never_reads_is_cut_off_and_so_is_its_provider(tmp_path: P
             caller.say(post(chat("r", stream=True)))
             home.until(home.accepted)
             home.idle()
-            assert up.left.wait(20)
+            assert up.left.wait(60)
         (record,) = home.records()
         home.well()
 

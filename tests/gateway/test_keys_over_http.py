@@ -202,7 +202,7 @@ def _statuses(home: House, text: str) -> Any:
 
 def _until(true: Any) -> None:
     """Ask again and again; each time is a request, so that the gateway sets the pace."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not true():
         assert time.monotonic() < deadline
 

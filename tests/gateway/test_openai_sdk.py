@@ -29,7 +29,7 @@ def client(data: Path) -> Iterator[openai.OpenAI]:
             yield made
         process.terminate()
         process.stdout.read()
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
 
 
 def inferences(data: Path) -> list[dict[str, object]]:

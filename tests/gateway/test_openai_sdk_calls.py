@@ -240,7 +240,7 @@ def test_a_stream_that_is_closed_early_ends_the_call_of_the_provider(tmp_path: P
         with OpenAI(base_url=home.base_url, api_key="none") as client:
             with client.chat.completions.create(model="r", messages=HELLO, stream=True) as stream:
                 assert next(iter(stream)).choices[0].delta.content == "so"
-            assert up.left.wait(20)
+            assert up.left.wait(60)
         home.idle()
         (record,) = home.records()
 
@@ -249,13 +249,16 @@ def test_a_stream_that_is_closed_early_ends_the_call_of_the_provider(tmp_path: P
 
 def test_a_timeout_of_the_sdk_ends_the_call_of_the_provider(tmp_path: Path) -> None:
     with Upstream(always(LEAVE)) as up, house(tmp_path, providers(up.port)) as home:
-        with OpenAI(base_url=home.base_url, api_key="none", max_retries=0, timeout=0.2) as client:
-            with pytest.raises(openai.APITimeoutError):
-                client.chat.completions.create(model="r", messages=HELLO)
-            assert up.left.wait(20)
+        patience = 0.1
+        with OpenAI(base_url=home.base_url, api_key="none", max_retries=0) as client:
+            while not up.asked:  # a busy machine may not get that far in the first time
+                patience *= 2
+                with pytest.raises(openai.APITimeoutError):
+                    client.chat.completions.create(model="r", messages=HELLO, timeout=patience)
+            assert up.left.wait(60)
         home.idle()
 
-        assert [r.outcome for r in home.records()] == ["cancelled"]
+        assert {r.outcome for r in home.records()} == {"cancelled"}
 
 
 async def test_the_async_sdk_chats_streams_calls_tools_and_cancels(home: House, anyio_backend_name: str) -> None:

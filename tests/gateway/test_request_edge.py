@@ -133,13 +133,13 @@ def test_a_caller_that_leaves_while_a_budget_is_drawn_has_one_record(
 
     def slow(*_: object) -> None:
         asked.set()
-        assert go.wait(20)
+        assert go.wait(60)
         raise BudgetExceeded("Nothing is left")
 
     monkeypatch.setattr(home.gateway.engine._budgets, "refill", slow)
     with home.caller() as caller:
         caller.say(post(chat(), named))
-        assert asked.wait(20)
+        assert asked.wait(60)
     home.until(home.records)
     go.set()
     home.until(lambda: not home.gateway.engine.pipeline._waiting)

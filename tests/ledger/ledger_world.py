@@ -73,10 +73,10 @@ def newest(home: Path) -> Path:
 
 
 def until(happened: Callable[[], bool]) -> None:
-    """Wait for what another thread does to files, ten seconds at most."""
-    limit = time.monotonic() + 10
+    """Wait for what another thread does to files, a minute at most."""
+    limit = time.monotonic() + 60
     while not happened():
-        assert time.monotonic() < limit, "It did not happen within ten seconds"
+        assert time.monotonic() < limit, "It did not happen within a minute"
         time.sleep(0.001)
 
 

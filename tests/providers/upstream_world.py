@@ -21,7 +21,7 @@ LOOPS = [
 ]
 PATH = "/chat/completions"
 JSON: SendHeaders = (("content-type", "application/json"),)
-SOON = 20
+SOON = 60
 """Seconds after which a test that waits for an event gives up."""
 
 QUICK = PoolLimits(first_byte=0.05, idle=0.05)

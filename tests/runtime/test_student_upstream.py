@@ -18,7 +18,7 @@ from freehold.runtime.student.upstream import StudentUpstream
 pytestmark = pytest.mark.anyio
 
 PATH = "/chat/completions"
-SOON = 20
+SOON = 60
 
 
 class Heard:

@@ -79,7 +79,7 @@ def world(tmp_path: Path) -> Generator[World]:
     server.startup = tell  # type: ignore[method-assign]
     thread = threading.Thread(target=server.run)
     thread.start()
-    assert started.wait(20)
+    assert started.wait(60)
     found.url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}/v1"
     yield found
     server.should_exit = True
