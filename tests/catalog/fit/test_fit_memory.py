@@ -138,3 +138,17 @@ def total(ask: Ask) -> int:
     wanted = need(ask)
     assert wanted is not None
     return wanted.total
+
+
+def test_a_window_keeps_what_is_taken_in_at_once_beside_it() -> None:
+    narrow = (Sliding(layers=1, kv_heads=1, head_dim=128, window=1024),)
+
+    assert cache_bytes(narrow, 10_000, chunk=512) == 2 * 128 * 2 * (1024 + 512)
+    assert cache_bytes(narrow, 1200, chunk=512) == 2 * 128 * 2 * 1200
+
+
+def test_what_needs_all_of_the_memory_does_not_fit() -> None:
+    ask = Ask(weights=10 * GIB, layers=MINIMAX, context=4096)
+
+    assert fit(ask, total(ask)).verdict == "too_large"
+    assert fit(ask, total(ask) * 11 // 10).verdict == "fits"
