@@ -37,7 +37,7 @@ def oracle(u: Counts) -> Usage:
         assert reasoning in {0, total - prompt - completion}
         reasoning = total - prompt - completion
         output = completion + reasoning
-    elif reasoning > completion and "market_cost" in u:  # Vercel's gateway leaves it out of both, as its cost shows
+    elif "market_cost" in u:  # Vercel's gateway leaves it out of both, as its cost shows
         output = completion + reasoning
     else:
         output = max(completion, reasoning)

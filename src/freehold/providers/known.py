@@ -245,6 +245,7 @@ KNOWN: Mapping[str, Provider] = _rows(
         key_env=("AI_GATEWAY_API_KEY",),
         dialects=_THREE,
         jurisdiction="US",
+        quirks=Quirks(reasoning="outside"),
     ),
     Provider(
         id="vllm",
