@@ -48,6 +48,9 @@ PROJECT_EVERY = 0.5
 BUSY = 200
 """Inferences between two looks above which the tables wait for a calmer moment: readers catch up themselves."""
 
+SLICE = 500
+"""Ledger entries that are brought into the tables at a time."""
+
 Told = Callable[[str], None]
 """Takes one line for the operator."""
 
@@ -265,15 +268,21 @@ class Engine:
             await self._quietly(asyncio.to_thread(self._budgets.flush, time.time_ns()))
 
     async def _project(self) -> None:
-        """Tables follow the ledger while it is calm; a second process that reads catches up by itself."""
+        """Tables follow the ledger while it is calm, a slice at a time, so that a backlog holds up no caller; a second
+        process that reads catches up by itself."""
         before = 0
         while True:
             await asyncio.sleep(PROJECT_EVERY)
             count = self.metrics.count
-            if 0 < count - before < BUSY or (count == before and count > self._projected):
-                await self._quietly(asyncio.to_thread(self.home.project))
-                self._projected = count
-            before = count
+            calm, before = count - before < BUSY, count
+            while calm and count > self._projected:
+                await self._quietly(self._project_slice(count))
+                calm = self.metrics.count == count
+
+    async def _project_slice(self, count: int) -> None:
+        """One slice; after the last one the tables hold the first `count` inferences."""
+        if await asyncio.to_thread(self.home.project, most=SLICE) < SLICE:
+            self._projected = count
 
     async def _quietly(self, work: Coroutine[object, object, object]) -> None:
         """Something in the background that failed is told once a time, and tried again the next."""

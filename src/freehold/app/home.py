@@ -107,13 +107,17 @@ class Home:
         """What routes collect, for writing."""
         return WritingBodies.open(self.folder / "bodies", node=node, told=told)
 
-    def project(self, told: Callable[[int], None] = lambda added: None) -> int:
-        """Bring the tables up to the ledger; the number of entries added. `told` hears it as it grows."""
+    def project(self, told: Callable[[int], None] = lambda added: None, *, most: int | None = None) -> int:
+        """Bring the tables up to the ledger; the number of entries added. `told` hears it as it grows.
+
+        After about `most` entries it stops, to be called again: where callers wait, a long backlog must not.
+        """
         added = 0
+        size = BATCH if most is None else min(most, BATCH)
         for home in reader.homes(self.ledger):
             after = self.inferences.position(home.name)
-            while True:
-                batch = list(islice(_entries(home, after), BATCH))
+            while most is None or added < most:
+                batch = list(islice(_entries(home, after), size))
                 if not batch:
                     break
                 after = self.inferences.project(home.name, after, batch)
