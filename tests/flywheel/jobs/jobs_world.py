@@ -7,7 +7,7 @@ from pathlib import Path
 from freehold.flywheel.jobs.job import Json, Steps
 from freehold.flywheel.jobs.queue import Jobs
 from freehold.flywheel.jobs.system import address
-from freehold.flywheel.jobs.worker import Worker
+from freehold.flywheel.jobs.worker import Fenced, Worker
 from freehold.store.database import Database
 from freehold.store.jobs import SqlProgress, SqlWorkers
 
@@ -25,7 +25,11 @@ def count(params: Json, steps: Steps) -> Json:
         def one(number: int = number) -> int:
             note(params, f"begin {number}")
             while number == params.get("hold") and not Path(params["go"]).exists():
-                steps.progress(number / params["steps"], f"waiting in {number}")
+                try:
+                    steps.progress(number / params["steps"], f"waiting in {number}")
+                except Fenced:
+                    note(params, f"fenced in {number}")
+                    raise
                 time.sleep(0.02)
             if number == params.get("fail") and not Path(params["go"]).exists():
                 raise ValueError(f"step {number} went wrong")

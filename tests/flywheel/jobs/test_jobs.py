@@ -164,6 +164,7 @@ def test_a_worker_that_was_only_asleep_cannot_finish_what_another_took_over(hous
     sleeper.send_signal(signal.SIGCONT)
     assert sleeper.stdout is not None
     assert sleeper.stdout.readline() == "fenced\n"
+    house.until_noted("three", "fenced in 1")  # only what it had already begun could still run on
     house.go("three")
     done = house.until("three", "done", "failed")
 
