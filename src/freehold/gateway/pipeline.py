@@ -129,6 +129,7 @@ class Pipeline:
             self.metrics.unauthenticated += 1
             end.end(Outcome("refused", error))
             return None
+        self.turn.enter()
         try:
             if self.draining:
                 raise Draining("This server is shutting down; send the request to another or try again", retry_after=1)

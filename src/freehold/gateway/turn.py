@@ -2,7 +2,8 @@
 
 A write to the ledger costs several times what its bytes cost, and a write to a socket wakes the process at its other
 end. So what came together is written together: promises, then records, then what leaves for callers. Nothing is sent
-to a provider before its promise is written, no answer ends before its record is.
+to a provider before its promise is written, no answer ends before its record is. A request that is alone waits for
+nobody: what it has to write is written at once.
 """
 
 import asyncio
@@ -20,40 +21,48 @@ Then = Callable[[FreeholdError | None], None]
 class Turn:
     """The end of the turn, of one event loop."""
 
-    __slots__ = ("_accepted", "_closed", "_ledger", "_loop", "_open", "_writes")
+    __slots__ = ("_accepted", "_closed", "_ledger", "_loop", "_open", "_running", "_writes")
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self._loop: asyncio.AbstractEventLoop | None = None
         self._open = False
+        self._running = 0
         self._accepted: list[tuple[Accepted, Then]] = []
         self._closed: list[tuple[Inference, Then]] = []
         self._writes: list[Callable[[], None]] = []
 
+    def enter(self) -> None:
+        """A request begins; its `close` will follow."""
+        self._running += 1
+
     def accept(self, accepted: Accepted, then: Then) -> None:
         """Promise that a record will follow."""
         self._accepted.append((accepted, then))
-        if not self._open:
-            self._begin()
+        self._begin()
 
     def close(self, inference: Inference, then: Then) -> None:
         """Keep the promise."""
         self._closed.append((inference, then))
-        if not self._open:
-            self._begin()
+        self._begin()
+        self._running -= 1
 
     def write(self, write: Callable[[], None]) -> None:
         """Let bytes go out, after the records."""
         self._writes.append(write)
-        if not self._open:
-            self._begin()
+        self._begin()
 
     def _begin(self) -> None:
+        if self._open:
+            return
         loop = self._loop
         if loop is None:
             loop = self._loop = asyncio.get_running_loop()
-        self._open = True
-        loop.call_soon(self._end)
+        if self._running <= 1:
+            self._end()
+        else:
+            self._open = True
+            loop.call_soon(self._end)
 
     def _end(self) -> None:
         self._open = False  # whatever follows from this turn belongs to the next
