@@ -40,6 +40,17 @@ def on(core: int) -> Generator[None]:
 
 
 @contextmanager
+def moved(process: int, core: int) -> Generator[None]:
+    """A running process on another core for the length of the block."""
+    before = os.sched_getaffinity(process)
+    os.sched_setaffinity(process, {core})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(process, before)
+
+
+@contextmanager
 def process(
     command: Sequence[str | Path], *, core: int, log: Path, env: Mapping[str, str] | None = None
 ) -> Generator[subprocess.Popen[bytes]]:

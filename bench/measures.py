@@ -13,7 +13,7 @@ from msgspec import Struct
 from bench.asks import Asks
 from bench.figures import Figure
 from bench.load import Ask, Run, load
-from bench.machine import cpu_seconds, resident
+from bench.machine import cpu_seconds, moved, resident
 from bench.servers import Site, Target
 
 CHUNKS_A_SECOND = 50
@@ -91,10 +91,17 @@ def throughput(bench: Bench, freehold: Target, naive: Target) -> Iterator[Figure
 
 
 def latency(bench: Bench, freehold: Target, naive: Target) -> Iterator[Figure]:
-    """What stands between adds: at one connection, and at 30 % of what Freehold can do."""
+    """What stands between adds: at one connection, and at 30 % of what Freehold can do.
+
+    At one connection a request costs little but the wakings of cores that sleep. With caller and provider on one core
+    the direct way has none of them, and all count as added; apart, as they are in life, it has its own.
+    """
     targets = (bench.site.upstream, naive, freehold)
     alone = bench.rates(targets, bench.asks.json, connections=1, what="Latency")
     yield from _added("one connection", alone, p50=0.25, p99=None)
+    with moved(bench.site.upstream.pid, bench.site.cores.measured):
+        apart = bench.rates(targets, bench.asks.json, connections=1, what="Latency, provider on another core")
+    yield from _added("one connection, provider apart", apart, p50=0.25, p99=None)
     most = bench.fire(freehold, bench.asks.json, connections=64)
     rate = 0.3 * most.requests / most.seconds
     paced: dict[str, list[Run]] = {"direct": [], "freehold": []}

@@ -41,6 +41,14 @@ def log() -> Log:
     return Log()
 
 
+def busy(log: Log) -> Turn:
+    """With more requests than one, so that each waits for the end of the turn."""
+    turn = Turn(log)
+    for _ in range(8):
+        turn.enter()
+    return turn
+
+
 def accepted(id: str) -> Accepted:
     return Accepted(id=id, at=0, route="r")
 
@@ -56,7 +64,7 @@ async def turned() -> None:
 
 
 async def test_what_comes_in_one_turn_is_written_once_promises_first_and_only_then_anything_leaves(log: Log) -> None:
-    turn = Turn(log)
+    turn = busy(log)
     turn.write(lambda: log.happened.append("chunk"))
     turn.close(closed("a"), log.then("end of a"))
     turn.accept(accepted("b"), log.then("call for b"))
@@ -77,7 +85,7 @@ async def test_what_comes_in_one_turn_is_written_once_promises_first_and_only_th
 
 
 async def test_what_cannot_be_written_is_told_to_each_that_waits_and_the_next_turn_may_do_better(log: Log) -> None:
-    turn = Turn(log)
+    turn = busy(log)
     log.full = True
     turn.accept(accepted("a"), log.then("call for a"))
     turn.close(closed("b"), log.then("end of b"))
@@ -95,7 +103,7 @@ async def test_what_cannot_be_written_is_told_to_each_that_waits_and_the_next_tu
 
 
 async def test_what_follows_from_a_turn_is_not_forgotten(log: Log) -> None:
-    turn = Turn(log)
+    turn = busy(log)
 
     def again(error: FreeholdError | None) -> None:
         turn.accept(accepted("b"), log.then("call for b"))
@@ -107,7 +115,7 @@ async def test_what_follows_from_a_turn_is_not_forgotten(log: Log) -> None:
 
 
 async def test_one_that_goes_wrong_holds_up_none_of_the_others(log: Log) -> None:
-    turn, told = Turn(log), list[str]()
+    turn, told = busy(log), list[str]()
     asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(repr(context["exception"])))
 
     def fail(error: FreeholdError | None = None) -> None:
@@ -130,3 +138,51 @@ async def test_one_that_goes_wrong_holds_up_none_of_the_others(log: Log) -> None
         "chunk",
     ]
     assert told == ["ValueError('broken')"] * 2
+
+
+async def test_a_request_that_is_alone_waits_for_nobody(log: Log) -> None:
+    turn = Turn(log)
+    turn.enter()
+    turn.accept(accepted("a"), log.then("call for a"))
+    assert log.happened == ["accept a", "call for a"]
+
+    turn.close(closed("a"), lambda error: turn.write(lambda: log.happened.append("end of a")))
+    assert log.happened[2:] == ["close a", "end of a"]
+
+
+async def test_one_that_is_no_longer_alone_waits_for_the_others(log: Log) -> None:
+    turn = Turn(log)
+    turn.enter()
+    turn.accept(accepted("a"), log.then("call for a"))
+    turn.enter()
+    turn.accept(accepted("b"), log.then("call for b"))
+    turn.close(closed("a"), log.then("end of a"))
+    assert log.happened == ["accept a", "call for a"]
+
+    await turned()
+    assert log.happened[2:] == ["accept b", "call for b", "close a", "end of a"]
+
+
+async def test_what_a_lone_stream_says_leaves_together(log: Log) -> None:
+    turn = Turn(log)
+    turn.enter()
+    turn.write(lambda: log.happened.append("chunks"))
+    assert log.happened == []
+
+    await turned()
+    assert log.happened == ["chunks"]
+
+
+async def test_a_lone_record_that_cannot_be_written_and_a_write_that_goes_wrong_are_told(log: Log) -> None:
+    turn, told = Turn(log), list[str]()
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(repr(context["exception"])))
+
+    def fail() -> None:
+        raise ValueError("broken")
+
+    turn.enter()
+    turn.close(closed("bad"), log.then("end of bad"))
+    turn.write(fail)
+
+    assert log.happened == ["not end of bad: The record could not be written: TypeError('no such value')"]
+    assert told == ["ValueError('broken')"]

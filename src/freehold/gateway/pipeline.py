@@ -150,6 +150,8 @@ class Pipeline:
         relay = Relay(exchange, request, planned.deployments, recorder, self._switchboard)
         if reserved:
             self._promise(exchange, relay)
+            if not relay.ended:
+                recorder.prepare()
         else:
             self._later(self._refill(exchange, request, planned, relay))
         return relay
@@ -195,11 +197,7 @@ class Pipeline:
 
     def _admit(self, exchange: Exchange, request: Request) -> None:
         key = exchange.key
-        try:
-            asked = admit(self._steps, Asked(request=request, key=key, at=exchange.at, label=exchange.label))
-        finally:  # whoever is limited needs these most
-            if key is not None:
-                exchange.limits = self.limits.head(key, exchange.at)
+        asked = admit(self._steps, Asked(request=request, key=key, at=exchange.at, label=exchange.label))
         exchange.request, exchange.label = asked.request, asked.label
         if key is not None:
             exchange.reserved_tokens = expected(request)

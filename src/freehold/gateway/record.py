@@ -42,7 +42,7 @@ class Desk(Struct, frozen=True, kw_only=True):
 class Recorder:
     """The first stage of every chain."""
 
-    __slots__ = ("_desk", "_digest", "_exchange", "_finish", "_heard", "_next", "_outcome", "_said")
+    __slots__ = ("_desk", "_digest", "_exchange", "_finish", "_heard", "_next", "_outcome", "_request", "_said")
 
     def __init__(self, exchange: Exchange, next_: Stage, desk: Desk) -> None:
         self._exchange = exchange
@@ -51,6 +51,7 @@ class Recorder:
         self._digest = sha256()
         self._finish: str | None = None
         self._said = 0
+        self._request = ""
         self._heard: list[bytes] = []
 
     def keep(self, kept: Kept) -> None:
@@ -80,18 +81,29 @@ class Recorder:
 
     def end(self, outcome: Outcome) -> None:
         exchange = self._exchange
+        if not self._request:
+            self.prepare()
         self._count(exchange, outcome)
         inference = exchange.inference = self._inference(exchange, outcome)
-        self._desk.metrics.ended(inference)
         self._outcome = outcome
         self._desk.turn.close(inference, self._written)
 
     def _written(self, error: FreeholdError | None) -> None:
         """The end may leave now. An answer without its record does not count as given."""
-        self._next.end(self._outcome if error is None else Outcome("failed", error))
+        try:
+            self._next.end(self._outcome if error is None else Outcome("failed", error))
+        finally:
+            self._settle(self._exchange)
+
+    def prepare(self) -> None:
+        """Work out what the record and the answer's head will need; best while the provider works."""
+        exchange = self._exchange
+        self._request = sha256(exchange.ask.body).hexdigest()
+        if exchange.key is not None:
+            exchange.limits = self._desk.limits.head(exchange.key, exchange.at)
 
     def _count(self, exchange: Exchange, outcome: Outcome) -> None:
-        """Usage and cost, then settle what was reserved."""
+        """Usage and cost."""
         deployment = exchange.answered_by
         if exchange.usage is None and deployment is not None and exchange.request is not None:
             exchange.usage = Usage(
@@ -105,7 +117,12 @@ class Recorder:
                 exchange.cost = usage.stated_cost
             elif deployment is not None and deployment.price is not None:
                 exchange.cost = cost(usage, deployment.price)
-        key = exchange.key
+
+    def _settle(self, exchange: Exchange) -> None:
+        """Count what was used in place of what was reserved."""
+        inference, key, usage = exchange.inference, exchange.key, exchange.usage
+        if inference is not None:
+            self._desk.metrics.ended(inference)
         if exchange.reservation is not None:
             self._desk.budgets.settle(exchange.reservation, exchange.cost or 0)
             exchange.reservation = None
@@ -144,7 +161,7 @@ class Recorder:
             duration=self._desk.clock() - exchange.at,
             finish=self._finish,
             warnings=exchange.warnings,
-            request=sha256(exchange.ask.body).hexdigest(),
+            request=self._request,
             response=self._digest.hexdigest() if answered is not None else None,
         )
 

@@ -38,29 +38,34 @@ class Turn:
 
     def accept(self, accepted: Accepted, then: Then) -> None:
         """Promise that a record will follow."""
+        if self._running <= 1 and not self._open:
+            self._put(self._ledger.accept, [(accepted, then)])
+            return
         self._accepted.append((accepted, then))
         self._begin()
 
     def close(self, inference: Inference, then: Then) -> None:
         """Keep the promise."""
+        self._running -= 1
+        if not self._running and not self._open:
+            self._put(self._ledger.close, [(inference, then)])
+            return
         self._closed.append((inference, then))
         self._begin()
-        self._running -= 1
 
     def write(self, write: Callable[[], None]) -> None:
-        """Let bytes go out, after the records."""
+        """Let bytes go out, after the records. What a stream says waits even where it is alone: more may come with it."""
+        if not self._running and not self._open:
+            self._do(write)
+            return
         self._writes.append(write)
         self._begin()
 
     def _begin(self) -> None:
-        if self._open:
-            return
-        loop = self._loop
-        if loop is None:
-            loop = self._loop = asyncio.get_running_loop()
-        if self._running <= 1:
-            self._end()
-        else:
+        if not self._open:
+            loop = self._loop
+            if loop is None:
+                loop = self._loop = asyncio.get_running_loop()
             self._open = True
             loop.call_soon(self._end)
 
@@ -74,10 +79,13 @@ class Turn:
             self._put(self._ledger.close, closed)
         writes, self._writes = self._writes, []
         for write in writes:
-            try:
-                write()
-            except Exception as error:  # the request edge: the others must go on
-                self._tell(error)
+            self._do(write)
+
+    def _do(self, write: Callable[[], None]) -> None:
+        try:
+            write()
+        except Exception as error:  # the request edge: the others must go on
+            self._tell(error)
 
     def _put(self, put: Callable[..., None], entries: list[tuple[Any, Then]]) -> None:
         """Write entries together, and go on with each."""
@@ -99,5 +107,4 @@ class Turn:
                 self._tell(failed)
 
     def _tell(self, error: Exception) -> None:
-        assert self._loop is not None
-        self._loop.call_exception_handler({"message": "The end of a turn failed for a request", "exception": error})
+        asyncio.get_running_loop().call_exception_handler({"message": "The end of a turn failed for a request", "exception": error})
