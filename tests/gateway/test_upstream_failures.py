@@ -115,6 +115,19 @@ STREAMS: dict[str, tuple[list[bytes | threading.Event], str, str, str]] = {
 }  # fmt: skip
 
 
+def test_an_error_that_comes_with_content_ends_a_stream_whose_connection_stays_open(tmp_path: Path) -> None:
+    together = STREAM + chunked(ROLE, delta(content="so") + FAILED)
+    with Upstream(always(together, LEAVE)) as up, house(tmp_path, providers(up.port, retry=ONCE)) as home:
+        answer = home.chat("r", stream=True)
+        assert up.left.wait(60)
+        record = home.record(answer)
+        home.well()
+
+    assert answer.text == "so"
+    assert "the model fell over" in answer.events[-1]["error"]["message"]
+    assert (record.outcome, record.error) == ("cut", answer.events[-1]["error"]["code"])
+
+
 @pytest.mark.parametrize(("said", "text", "code", "named"), STREAMS.values(), ids=STREAMS.keys())
 def test_a_stream_that_goes_wrong_ends_in_an_error_and_never_as_if_it_were_whole(
     tmp_path: Path, said: list[bytes | threading.Event], text: str, code: str, named: str

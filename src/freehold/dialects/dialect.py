@@ -10,7 +10,14 @@ from freehold.dialects.quirks import Quirks
 
 
 class StreamDecoder(Protocol):
-    """Reads one streamed answer. Raises a ProviderError where it is broken or carries an error."""
+    """Reads one streamed answer. Raises a ProviderError where it is broken or carries an error.
+
+    What a piece says before an error is given out first: the error then stands in `error`, and is raised by the next
+    piece or the end.
+    """
+
+    @property
+    def error(self) -> ProviderError | None: ...
 
     def feed(self, piece: bytes) -> list[Event]: ...
 

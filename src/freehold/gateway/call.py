@@ -96,7 +96,8 @@ class _Attempt(Struct, eq=False):
     def data(self, piece: bytes) -> None:
         if self.over:
             return
-        if self._decoder is None:
+        decoder = self._decoder
+        if decoder is None:
             self._size += len(piece)
             most = MAX_ANSWER if self.status == 200 else MAX_ERROR
             if self._size > most:
@@ -108,10 +109,12 @@ class _Attempt(Struct, eq=False):
             return
         relay = self.relay
         try:
-            events = self._decoder.feed(piece)
+            events = decoder.feed(piece)
             say = relay.chain.event if relay.committed else relay.event
             for event in events:
                 say(event)
+            if decoder.error is not None:  # it came with what was said before it; the connection may stay open
+                raise decoder.error
         except ProviderError as error:
             relay.stop_sending()
             self._fail(error)
