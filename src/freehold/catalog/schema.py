@@ -1,5 +1,8 @@
 """The catalog's file: models, and their offers as each source lists them."""
 
+from collections.abc import Iterable
+
+import msgspec
 from msgspec import Raw, Struct
 
 from freehold.catalog.observation import Source
@@ -113,3 +116,16 @@ class File(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     models: tuple[Model, ...]
     listings: dict[str, Raw]
     aliases: tuple[tuple[str, str, str | None, str | None], ...] = ()
+
+    def listed(self, model: str) -> tuple[Listing, ...]:
+        """What the sources list for a model."""
+        raw = self.listings.get(model)
+        return () if raw is None else msgspec.json.decode(raw, type=tuple[Listing, ...])
+
+    def every(self) -> Iterable[Listing]:
+        """What the sources list, of all models."""
+        return (one for model in self.listings for one in self.listed(model))
+
+    def offers(self) -> int:
+        """How many offers are listed."""
+        return sum(1 for _ in self.every())

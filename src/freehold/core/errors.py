@@ -4,8 +4,8 @@
     ├── CallerError      InvalidRequest  Unauthenticated  Forbidden  UnknownModel  UnknownPath  WrongMethod
     │                    TooSlow  Changed  TooLarge  HeadTooLarge  WrongMediaType  RateLimited  BudgetExceeded
     ├── ProviderError    Unreachable  TimedOut  Overloaded  Throttled  Rejected  CredentialRefused  Broken  Abstained
-    │                    NoneHealthy
-    └── OperatorError    SettingsWrong  LedgerDamaged  StoreFailed (InUse)  Draining  Internal
+    │                    NotCarried  NoneHealthy
+    └── OperatorError    SettingsWrong  CatalogRefused  LedgerDamaged  StoreFailed (InUse)  Draining  Internal
 
 A message names the thing and the way out. `code` is stable: programs may match on it.
 """
@@ -169,6 +169,13 @@ class Abstained(ProviderError):
     code = "model_abstained"
 
 
+class NotCarried(ProviderError):
+    """A strict request says something for which the provider's dialect has no words; another deployment may."""
+
+    status = 422
+    code = "not_carried"
+
+
 class NoneHealthy(ProviderError):
     status = 503
     code = "no_healthy_deployment"
@@ -181,6 +188,12 @@ class OperatorError(FreeholdError):
 
 class SettingsWrong(OperatorError):
     code = "settings_wrong"
+
+
+class CatalogRefused(OperatorError):
+    """A catalog file that is not taken: nobody we know signed it, or it does not hang together."""
+
+    code = "catalog_refused"
 
 
 class LedgerDamaged(OperatorError):

@@ -1,0 +1,74 @@
+"""Validity: a catalog file that hangs together. Whether what it says can be believed is another question."""
+
+from collections import Counter
+from collections.abc import Iterable
+from datetime import date
+
+import msgspec
+
+from freehold.catalog.schema import File, Listing
+from freehold.core.errors import CatalogRefused
+
+TOLD = 5
+"""Problems in a message at most."""
+
+
+def read(data: bytes) -> File:
+    """The catalog in a file's bytes; CatalogRefused where its parts do not fit each other."""
+    try:
+        file = msgspec.json.decode(data, type=File)
+        listings = {model: file.listed(model) for model in file.listings}
+    except msgspec.DecodeError as error:
+        raise CatalogRefused(f"The file is not a catalog of this version: {error}") from None
+    problems = list(_problems(file, listings))
+    if problems:
+        more = f"\nand {len(problems) - TOLD} more" if len(problems) > TOLD else ""
+        raise CatalogRefused("The file is not a whole catalog:\n" + "\n".join(problems[:TOLD]) + more)
+    return file
+
+
+def _problems(file: File, listings: dict[str, tuple[Listing, ...]]) -> Iterable[str]:
+    known = Counter(model.id for model in file.models)
+    yield from (f"model {id} is there {count} times" for id, count in known.items() if count > 1)
+    yield from (f"offers of the model {id}, which is not there" for id in listings if id not in known)
+    yield from (f"alias {a[0]} stands for {a[1]}, which is not there" for a in file.aliases if a[1] not in known)
+    yield from (f"source {name} claims to be the operator" for name, s in file.sources.items() if s.standing == "operator")
+    for model in file.models:
+        yield from (f"model {model.id} is of an unknown source {s}" for s in model.sources if s not in file.sources)
+    if not _is_day(file.as_of):
+        yield f"as_of {file.as_of!r} is not a date"
+    every = Counter((one.provider, one.id) for of in listings.values() for one in of)
+    yield from (f"offer {p}/{id} is there {count} times" for (p, id), count in every.items() if count > 1)
+    for model, of in listings.items():
+        for one in of:
+            yield from (f"offer {one.provider}/{one.id} {problem}" for problem in _wrong(one, model, file))
+
+
+def _wrong(one: Listing, model: str, file: File) -> Iterable[str]:
+    if one.model != model:
+        yield f"of {one.model} is among those of {model}"
+    if not f"{one.provider}{one.id}".isprintable():
+        yield "has a name that cannot be printed"
+    for s in one.sightings:
+        if s.source not in file.sources:
+            yield f"is of an unknown source {s.source}"
+        if not all(day is None or _is_day(day) for day in (s.ends, s.valid_from, s.valid_to)):
+            yield f"has a date that is none, by {s.source}"
+        if any(limit is not None and limit < 0 for limit in (s.context, s.max_input, s.max_output)):
+            yield f"has a negative limit, by {s.source}"
+        if s.tariff is None:
+            continue
+        rows = [(row.service, row.above, row.hours) for row in s.tariff.rows]
+        if ("standard", 0, ()) not in rows or len(set(rows)) < len(rows):
+            yield f"has a price list without one plain row, by {s.source}"
+        if any(rate is not None and rate < 0 for row in s.tariff.rows for rate in msgspec.structs.astuple(row.rates)):
+            yield f"has a negative price, by {s.source}"
+        if any(parts <= 0 for parts in s.tariff.regions.values()):
+            yield f"has a region that multiplies by nothing, by {s.source}"
+
+
+def _is_day(text: str) -> bool:
+    try:
+        return date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
