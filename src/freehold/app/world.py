@@ -13,6 +13,7 @@ from freehold.core.errors import FreeholdError
 from freehold.core.ports import Upstream
 from freehold.dialects.openai_chat.dialect import OPENAI_CHAT
 from freehold.dialects.quirks import Quirks
+from freehold.dialects.registry import DIALECTS
 from freehold.gateway.world import Account, Resolved, Retry, World
 from freehold.providers.connection import PoolLimits
 from freehold.providers.pool import Pool
@@ -57,7 +58,7 @@ class Worlds:
             if local.engine == "prompt":  # made anew with each world, since its base may have moved
                 connected[name] = _Connected(local, _prompting(name, local, book, connected))
         kept = {id(c.account) for c in connected.values()}
-        self._retired += [c.account.upstream for c in self._connected.values() if id(c.account) not in kept]
+        self._retired += [u for c in self._connected.values() if id(c.account) not in kept for u in c.account.upstreams]
         self._connected = connected
         return World(
             settings=book.digest,
@@ -100,7 +101,8 @@ class Worlds:
     async def close(self) -> None:
         await self.retire()
         for connected in self._connected.values():
-            await connected.account.upstream.close()
+            for upstream in connected.account.upstreams:
+                await upstream.close()
         if self._fleet is not None:
             await self._fleet.close()
 
@@ -110,14 +112,24 @@ class Worlds:
 
 
 def _provider(name: str, endpoint: Endpoint) -> Account:
-    return Account(
-        provider=name,
-        upstream=Pool(endpoint.base_url, name=name, limits=endpoint.limits),
-        path=endpoint.path,
-        headers=(("content-type", "application/json"), *endpoint.headers()),
-        dialect=OPENAI_CHAT,
-        quirks=endpoint.quirks,
-    )
+    """An account, its connections shared by its dialects where they have one address."""
+    pools: dict[str, Pool] = {}
+
+    def speaking(one: Endpoint) -> Account:
+        pool = pools.get(one.base_url)
+        if pool is None:
+            pool = pools[one.base_url] = Pool(one.base_url, name=name, limits=one.limits)
+        return Account(
+            provider=name,
+            upstream=pool,
+            path=one.path,
+            headers=(("content-type", "application/json"), *one.headers()),
+            dialect=DIALECTS[one.dialect],
+            quirks=one.quirks,
+        )
+
+    others = {one.dialect: speaking(one) for one in endpoint.others if one.dialect in DIALECTS}
+    return replace(speaking(endpoint), others=others)
 
 
 def _simulated(name: str, simulated: SimulatedSettings) -> Account:
@@ -190,6 +202,7 @@ def _resolver(book: Book) -> Callable[[str], Resolved | None]:
                 candidates=target.deployments,
                 rule=rule_of(route),
                 tracked=route.collect or route.rollout is not None,
+                strict=route.strict,
             )
         return found
 

@@ -11,6 +11,7 @@ from typing import Literal, Protocol, assert_never
 from msgspec import Struct
 
 from freehold.core.errors import FreeholdError
+from freehold.core.seal import Seal
 from freehold.core.usage import Usage
 
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "error", "other"]
@@ -24,13 +25,20 @@ class Begun(Struct, frozen=True, tag="begun", gc=False):
 
 
 class Text(Struct, frozen=True, tag="text", gc=False):
+    """`seal` signs what was said so far (Gemini)."""
+
     text: str
     choice: int = 0
+    seal: Seal | None = None
 
 
 class Reasoning(Struct, frozen=True, tag="reasoning", gc=False):
+    """A piece of reasoning. `block` counts the thoughts of an answer; a `seal` closes its thought."""
+
     text: str
     choice: int = 0
+    seal: Seal | None = None
+    block: int = 0
 
 
 class Refusal(Struct, frozen=True, tag="refusal", gc=False):
@@ -39,13 +47,18 @@ class Refusal(Struct, frozen=True, tag="refusal", gc=False):
 
 
 class ToolCall(Struct, frozen=True, tag="tool_call", gc=False):
-    """A piece of a tool call: the first for an `index` carries id and name, later ones add to `arguments`."""
+    """A piece of a tool call: the first for an `index` carries id and name, later ones add to `arguments`.
+
+    `custom`: its arguments are plain text. `seal` signs the call (Gemini).
+    """
 
     index: int
     id: str = ""
     name: str = ""
     arguments: str = ""
     choice: int = 0
+    custom: bool = False
+    seal: Seal | None = None
 
 
 class Finish(Struct, frozen=True, tag="finish", gc=False):
@@ -102,21 +115,32 @@ class Stage(Protocol):
 
 
 class WholeCall(Struct, frozen=True, kw_only=True):
-    """A whole tool call; `arguments` is the JSON text as the model wrote it."""
+    """A whole tool call; `arguments` is the JSON text as the model wrote it, or plain text for a `custom` tool."""
 
     id: str
     name: str
     arguments: str
+    custom: bool = False
+    seal: Seal | None = None
+
+
+class Thought(Struct, frozen=True, kw_only=True):
+    """A piece of reasoning that belongs together, and its seal."""
+
+    text: str
+    seal: Seal | None = None
 
 
 class Choice(Struct, frozen=True, kw_only=True):
-    """One answer among `n`."""
+    """One answer among `n`. `reasoning` is the text of all `thoughts`; `seal` signs the text."""
 
     text: str = ""
     reasoning: str = ""
     refusal: str = ""
     tool_calls: tuple[WholeCall, ...] = ()
     finish: FinishReason | None = None
+    thoughts: tuple[Thought, ...] = ()
+    seal: Seal | None = None
 
 
 class Answer(Struct, frozen=True, kw_only=True):
@@ -132,6 +156,16 @@ class Answer(Struct, frozen=True, kw_only=True):
         return self.choices[0].text
 
 
+class _Call:
+    """One tool call while it grows."""
+
+    def __init__(self) -> None:
+        self.id = self.name = ""
+        self.arguments: list[str] = []
+        self.custom = False
+        self.seal: Seal | None = None
+
+
 class _Draft:
     """One choice while it grows."""
 
@@ -139,22 +173,42 @@ class _Draft:
         self.text: list[str] = []
         self.reasoning: list[str] = []
         self.refusal: list[str] = []
-        self.calls: dict[int, tuple[str, str, list[str]]] = {}
+        self.thoughts: dict[int, tuple[list[str], list[Seal]]] = {}
+        self.calls: dict[int, _Call] = {}
         self.finish: FinishReason | None = None
+        self.seal: Seal | None = None
+
+    def think(self, piece: Reasoning) -> None:
+        self.reasoning.append(piece.text)
+        texts, seals = self.thoughts.setdefault(piece.block, ([], []))
+        texts.append(piece.text)
+        if piece.seal is not None:
+            seals.append(piece.seal)
 
     def call(self, piece: ToolCall) -> None:
-        id_, name, arguments = self.calls.get(piece.index, ("", "", []))
-        arguments.append(piece.arguments)
-        self.calls[piece.index] = (id_ or piece.id, name or piece.name, arguments)
+        call = self.calls.setdefault(piece.index, _Call())
+        call.id, call.name = call.id or piece.id, call.name or piece.name
+        call.arguments.append(piece.arguments)
+        call.custom = call.custom or piece.custom
+        call.seal = piece.seal or call.seal
 
     def whole(self) -> Choice:
-        calls = (WholeCall(id=i, name=n, arguments="".join(a)) for _, (i, n, a) in sorted(self.calls.items()))
+        calls = (
+            WholeCall(id=c.id, name=c.name, arguments="".join(c.arguments), custom=c.custom, seal=c.seal)
+            for _, c in sorted(self.calls.items())
+        )
+        thoughts = (
+            Thought(text="".join(texts), seal=seals[-1] if seals else None)
+            for _, (texts, seals) in sorted(self.thoughts.items())
+        )
         return Choice(
             text="".join(self.text),
             reasoning="".join(self.reasoning),
             refusal="".join(self.refusal),
             tool_calls=tuple(calls),
             finish=self.finish,
+            thoughts=tuple(thoughts),
+            seal=self.seal,
         )
 
 
@@ -180,10 +234,12 @@ class Collect:
 
     def _add(self, delta: Delta) -> None:
         match delta:
-            case Text(text, choice):
-                self._draft(choice).text.append(text)
-            case Reasoning(text, choice):
-                self._draft(choice).reasoning.append(text)
+            case Text(text, choice, seal):
+                draft = self._draft(choice)
+                draft.text.append(text)
+                draft.seal = seal or draft.seal
+            case Reasoning():
+                self._draft(delta.choice).think(delta)
             case Refusal(text, choice):
                 self._draft(choice).refusal.append(text)
             case ToolCall():

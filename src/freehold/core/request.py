@@ -4,6 +4,8 @@ from typing import Literal
 
 from msgspec import Raw, Struct
 
+from freehold.core.seal import Seal
+
 Need = Literal["tools", "json_schema", "json_object", "image", "audio", "file", "logprobs", "stream", "n"]
 """A capability that a request cannot do without."""
 
@@ -29,41 +31,66 @@ class Request(Struct, frozen=True, kw_only=True):
 
 
 class TextPart(Struct, frozen=True, tag="text"):
+    """`cache`: the caller marks the prompt up to here for caching, for so long: '5m', '1h', or '' for no mark."""
+
     text: str
+    cache: str = ""
+    seal: Seal | None = None
 
 
 class MediaPart(Struct, frozen=True, tag="media"):
-    """An image, sound or file: by URL, or inline as base64 (`data:` URL), or by the provider's file id."""
+    """An image, sound or file: by URL, or inline as base64 (`data:` URL), or by the provider's file id.
+
+    `name` is the file's; `detail` how closely an image is looked at ('low', 'high', 'auto').
+    """
 
     kind: Literal["image", "audio", "file"]
     url: str = ""
     media_type: str = ""
     file_id: str = ""
+    name: str = ""
+    detail: str = ""
+    cache: str = ""
 
 
 class CallPart(Struct, frozen=True, tag="tool_call"):
+    """A tool that the model called. `arguments` is JSON text, or plain text for a `custom` tool."""
+
     id: str
     name: str
     arguments: str
+    custom: bool = False
+    cache: str = ""
+    seal: Seal | None = None
 
 
 class ResultPart(Struct, frozen=True, tag="tool_result"):
+    """What a tool said. `name` is the tool's, where the dialect says it; `error`: it failed."""
+
     id: str
     text: str
+    media: tuple[MediaPart, ...] = ()
+    name: str = ""
+    error: bool = False
+    cache: str = ""
 
 
 class ReasoningPart(Struct, frozen=True, tag="reasoning"):
+    """What the model thought, sent back. `text` may be a summary; `seal` is what only its provider can read."""
+
     text: str
+    seal: Seal | None = None
 
 
 Part = TextPart | MediaPart | CallPart | ResultPart | ReasoningPart
 
 
 class Message(Struct, frozen=True):
-    """One turn: who spoke, and the parts in their order."""
+    """One turn: who spoke, and the parts in their order. `name` tells speakers of one role apart."""
 
     role: Literal["system", "user", "assistant", "tool"]
     parts: tuple[Part, ...]
+    name: str = ""
 
     @property
     def text(self) -> str:

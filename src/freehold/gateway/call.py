@@ -17,6 +17,7 @@ from freehold.core.errors import (
     FreeholdError,
     Internal,
     NoneHealthy,
+    NotCarried,
     ProviderError,
     Rejected,
     Throttled,
@@ -25,7 +26,8 @@ from freehold.core.events import Event, Outcome, Stage
 from freehold.core.inference import Call
 from freehold.core.ports import Clock, Headers, Sending
 from freehold.core.request import Request
-from freehold.dialects.dialect import StreamDecoder
+from freehold.dialects.dialect import Source, StreamDecoder
+from freehold.gateway.carry import carry, headers
 from freehold.gateway.exchange import Exchange
 from freehold.gateway.world import Account
 from freehold.routing.health import HealthBoard
@@ -212,15 +214,18 @@ class Relay(Struct, eq=False):
         return False
 
     def _call(self, deployment: Deployment) -> None:
-        account = self.exchange.world.accounts[deployment.provider]
+        exchange = self.exchange
+        account = exchange.world.accounts[deployment.provider].speaking(exchange.ask.dialect.name)
         self._tries += 1
         attempt = self._attempt = _Attempt(self, deployment, account, self.board.clock())
         try:
-            body = account.dialect.encode_request(self.request, model=deployment.model, quirks=account.quirks)
-            self._sending = account.upstream.send(account.path, account.headers, body, attempt)
+            body = carry(exchange, self.request, deployment, account)
+            path = account.dialect.path(account.path, model=deployment.model, stream=self.request.stream)
+            self._sending = account.upstream.send(path, headers(exchange, account, path, body), body, attempt)
         except Exception as error:  # the request edge: what is accepted must end in a record
-            broken = Internal(f"The request could not be written for {deployment.id}: {error!r}")
-            asyncio.get_running_loop().call_soon(attempt.failed, broken)
+            if not isinstance(error, FreeholdError):
+                error = Internal(f"The request could not be written for {deployment.id}: {error!r}")
+            asyncio.get_running_loop().call_soon(attempt.failed, error)
             return
         if self._paused:
             self._sending.pause()
@@ -237,13 +242,13 @@ class Relay(Struct, eq=False):
     def _go_on(self, error: FreeholdError) -> bool:
         elsewhere = (
             error.retryable
-            or isinstance(error, CredentialRefused | Abstained)
+            or isinstance(error, CredentialRefused | Abstained | NotCarried)
             or (isinstance(error, Rejected) and error.status in ELSEWHERE)
         )
         self._held.clear()
         self._held_size = 0
-        if isinstance(error, Abstained):
-            self._tries -= 1  # it said that it does not know: that is no failed try
+        if isinstance(error, Abstained | NotCarried):
+            self._tries -= 1  # nobody failed: that is no failed try
         retry = self.exchange.world.retry
         if not elsewhere or self._tries >= retry.attempts:
             return False
@@ -283,7 +288,7 @@ class Relay(Struct, eq=False):
             attempt = self._attempt
             assert attempt is not None
             exchange = self.exchange
-            exchange.answered_by = attempt.deployment
+            self._answers(attempt)
             exchange.first_content = self.board.clock()
             held = self._held
             for early in held:
@@ -296,13 +301,20 @@ class Relay(Struct, eq=False):
             if self._held_size > MAX_HELD:
                 raise Broken(f"The provider sent {MAX_HELD} bytes and no content")
 
+    def _answers(self, attempt: _Attempt) -> None:
+        """From here on the answer is this deployment's."""
+        exchange, account = self.exchange, attempt.account
+        exchange.answered_by = attempt.deployment
+        if account.dialect is not exchange.ask.dialect:
+            exchange.source = Source(account.dialect.name, account.provider)
+
     def answered(self, attempt: _Attempt) -> None:
         self._sending = None
         if not self.committed:
             if self._held:  # an answer without content is still an answer (no choices, usage only)
                 held, self._held = self._held, []
                 self.committed = True
-                self.exchange.answered_by = attempt.deployment
+                self._answers(attempt)
                 for event in held:
                     self.chain.event(event)
             else:
@@ -357,7 +369,7 @@ class Relay(Struct, eq=False):
                 upstream_id=exchange.head.get("x-request-id") if attempt.status else None,
             )
         )
-        if left or isinstance(error, Rejected | Abstained):
+        if left or isinstance(error, Rejected | Abstained | NotCarried):
             health.abandon(attempt.deployment.id)
         else:
             began = exchange.first_content

@@ -12,13 +12,13 @@ from freehold.core.ports import Headers
 from freehold.core.principal import Key
 from freehold.core.request import Request
 from freehold.core.usage import Usage
-from freehold.dialects.dialect import Dialect
+from freehold.dialects.dialect import Dialect, Source
 from freehold.gateway.world import World
 from freehold.governance.budget import Reservation
 
 
 class Ask(Struct, frozen=True, kw_only=True):
-    """What a caller handed in. `credential` is the value of its authorization header.
+    """What a caller handed in. `credential` is the value of its authorization header; `target` its path and query.
 
     What we ask ourselves, for another `purpose` than a caller, needs no credential: it is charged to `key`. `of` is
     the inference that it copies.
@@ -26,6 +26,7 @@ class Ask(Struct, frozen=True, kw_only=True):
 
     dialect: Dialect
     body: bytes
+    target: str = ""
     credential: bytes | None = None
     headers: Mapping[bytes, bytes] = {}
     purpose: Purpose = "caller"
@@ -35,7 +36,8 @@ class Ask(Struct, frozen=True, kw_only=True):
 
 class Exchange(Struct, eq=False):
     """The state of one inference. `at` is UTC nanoseconds; `inference` is the record, once it is written; `limits` are
-    lines for the head of the answer."""
+    lines for the head of the answer; `source` says where an answer in another dialect comes from; `strict`
+    refuses a request that cannot be carried over whole."""
 
     id: str
     at: int
@@ -57,5 +59,7 @@ class Exchange(Struct, eq=False):
     usage: Usage | None = None
     cost: int | None = None
     warnings: tuple[str, ...] = ()
+    strict: bool = False
+    source: Source | None = None
     inference: Inference | None = None
     limits: str = ""

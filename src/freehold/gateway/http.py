@@ -6,7 +6,6 @@ behind the same parser and the same limits. Sizes and times are bounded; one tim
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping
 from contextlib import suppress
 from math import inf
 from typing import Protocol, cast
@@ -26,6 +25,7 @@ from freehold.dialects.dialect import Dialect
 from freehold.gateway.asgi import App, serve
 from freehold.gateway.exchange import Ask
 from freehold.gateway.metrics import Metrics
+from freehold.gateway.paths import Paths
 from freehold.gateway.pipeline import Pipeline
 from freehold.gateway.received import Received, ambiguous, credential, unfit
 from freehold.gateway.reply import HttpReply, error_headers, status_line
@@ -62,11 +62,9 @@ class Running(Protocol):
 
 
 class Door:
-    """What all connections share. `hot` maps a path to the dialect spoken there; the rest goes to `app`."""
+    """What all connections share. `hot` are the paths at which a dialect is spoken; the rest goes to `app`."""
 
-    def __init__(
-        self, pipeline: Pipeline, app: App, hot: Mapping[bytes, Dialect], *, limits: DoorLimits, metrics: Metrics
-    ) -> None:
+    def __init__(self, pipeline: Pipeline, app: App, hot: Paths, *, limits: DoorLimits, metrics: Metrics) -> None:
         self.pipeline = pipeline
         self.app = app
         self.hot = hot
@@ -81,7 +79,7 @@ class Door:
 
     def dialect(self, target: bytes) -> Dialect:
         """The dialect for an error at a path: the caller's, or the first one where the path is not known."""
-        return self.hot.get(target) or next(iter(self.hot.values()))
+        return self.hot.get(target) or self.hot.first
 
     def _sweep(self) -> None:
         now = self.now()
@@ -317,7 +315,13 @@ class Connection(asyncio.Protocol):
             keep=received.keep,
             finished=self._finished,
         )
-        ask = Ask(dialect=dialect, body=received.body, credential=credential(headers), headers=headers)
+        ask = Ask(
+            dialect=dialect,
+            body=received.body,
+            target=received.target.decode("latin-1"),
+            credential=credential(headers),
+            headers=headers,
+        )
         running = self.door.pipeline.infer(ask, reply)
         if self._busy:
             self._running = running

@@ -133,7 +133,7 @@ class Pipeline:
         try:
             if self.draining:
                 raise Draining("This server is shutting down; send the request to another or try again", retry_after=1)
-            request = exchange.request = ask.dialect.decode_request(ask.body)
+            request = exchange.request = ask.dialect.decode_request(ask.body, ask.target)
             resolved = self._resolve(exchange, request)
             if resolved.tracked:
                 self._track(exchange, request, recorder)
@@ -187,6 +187,7 @@ class Pipeline:
                 param="model",
             )
         exchange.route = resolved.route
+        exchange.strict = resolved.strict or exchange.ask.headers.get(b"x-freehold-strict", b"").lower() == b"true"
         return resolved
 
     def _track(self, exchange: Exchange, request: Request, recorder: Recorder) -> None:

@@ -116,7 +116,9 @@ class HttpReply:
         assert exchange is not None
         assert exchange.request is not None
         self._stream = exchange.request.stream
-        self._encoder = exchange.ask.dialect.encoder(exchange.request, id=exchange.id, at=exchange.at)
+        self._encoder = exchange.ask.dialect.encoder(
+            exchange.request, id=exchange.id, at=exchange.at, source=exchange.source
+        )
         return self._encoder
 
     def _flush(self) -> None:
@@ -155,7 +157,8 @@ class HttpReply:
         body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
         if self._encoder is not None:
             body += self._encoder.end()
-        head = self._head(exchange, 200, b"application/json", self._keep)
+        kind = b"application/json" if self._encoder is None else self._encoder.media_type
+        head = self._head(exchange, 200, kind, self._keep)
         self._leave(b"%bcontent-length: %d\r\n\r\n%b" % (head, len(body), body))
 
     def _leave(self, last: bytes) -> None:
@@ -172,16 +175,14 @@ class HttpReply:
         assert exchange is not None
         self._started = True
         self._keep = self._keep and not self._http10
-        head = self._head(exchange, 200, b"text/event-stream; charset=utf-8", self._keep)
+        encoder = self._encoder or self._begin()
+        head = self._head(exchange, 200, encoder.media_type, self._keep)
         length = b"" if self._http10 else b"transfer-encoding: chunked\r\n"
         self._transport.write(head + length + b"cache-control: no-cache\r\nx-accel-buffering: no\r\n\r\n")
 
     def _end_stream(self, exchange: Exchange, error: FreeholdError | None) -> None:
-        dialect = exchange.ask.dialect
-        if error is not None:
-            data = dialect.encode_stream_error(error)
-        else:
-            data = b"" if self._encoder is None else self._encoder.end()
+        encoder = self._encoder or self._begin()
+        data = encoder.end() if error is None else encoder.fail(error)
         if self._http10:
             self._leave(data)
         else:

@@ -54,7 +54,7 @@ class Turn:
         self._begin()
 
     def write(self, write: Callable[[], None]) -> None:
-        """Let bytes go out, after the records. What a stream says waits even where it is alone: more may come with it."""
+        """Let bytes go out, after the records. A stream waits even where it is alone: more may come with it."""
         if not self._running and not self._open:
             self._do(write)
             return
@@ -107,4 +107,5 @@ class Turn:
                 self._tell(failed)
 
     def _tell(self, error: Exception) -> None:
-        asyncio.get_running_loop().call_exception_handler({"message": "The end of a turn failed for a request", "exception": error})
+        context = {"message": "The end of a turn failed for a request", "exception": error}
+        asyncio.get_running_loop().call_exception_handler(context)

@@ -10,9 +10,14 @@ from freehold.dialects.dialect import Dialect
 from freehold.dialects.quirks import Quirks
 from freehold.routing.plan import Rule
 
+Sign = Callable[[str, bytes], SendHeaders]
+
 
 class Account(Struct, frozen=True, kw_only=True):
-    """An account at a provider, ready to be called."""
+    """An account at a provider, ready to be called in one dialect. `others`: the same account in its other dialects.
+
+    `sign` gives the headers of a request where they depend on it: (path, body) -> all of them.
+    """
 
     provider: str
     upstream: Upstream
@@ -20,18 +25,32 @@ class Account(Struct, frozen=True, kw_only=True):
     headers: SendHeaders
     dialect: Dialect
     quirks: Quirks
+    sign: Sign | None = None
+    others: Mapping[str, "Account"] = {}
+
+    def speaking(self, dialect: str) -> "Account":
+        """The account as a caller of this dialect is served best: in the same one, where the provider speaks it."""
+        return self.others.get(dialect, self)
+
+    @property
+    def upstreams(self) -> tuple[Upstream, ...]:
+        """Everything that it sends through, each once."""
+        every = (self, *self.others.values())
+        return tuple({id(one.upstream): one.upstream for one in every}.values())
 
 
 class Resolved(Struct, frozen=True, kw_only=True):
     """What a caller's `model` means: the route (or the name itself), its candidates and how they are ranked.
 
     `tracked`: its conversations are told apart and its answers kept, since it collects or rolls out a candidate.
+    `strict`: what cannot be carried to a deployment's dialect whole is not sent there.
     """
 
     route: str
     candidates: tuple[Deployment, ...]
     rule: Rule
     tracked: bool = False
+    strict: bool = False
 
 
 class Retry(Struct, frozen=True, kw_only=True):

@@ -14,7 +14,25 @@ Auth = Literal["bearer", "optional-bearer", "api-key", "x-api-key", "x-goog-api-
 """How the key is sent: as `Authorization: Bearer`, or as the header of that name."""
 
 SPOKEN = "openai-chat"
-"""The dialect in which providers are called."""
+"""The dialect that most providers speak."""
+
+
+class Tongue(Struct, frozen=True, kw_only=True):
+    """A dialect in which a provider can be called beside `openai-chat`. What is empty is as there.
+
+    `tail` replaces the end of the base URL, (this, by that). `path` is the dialect's own unless it is said here.
+    """
+
+    dialect: str
+    tail: tuple[str, str] = ("", "")
+    path: str = ""
+    auth: Auth | None = None
+    headers: dict[str, str] = {}
+    quirks: Quirks = Quirks()
+
+    def base_url(self, base_url: str) -> str:
+        old, new = self.tail
+        return base_url.removesuffix(old) + new if base_url.endswith(old) else base_url
 
 
 class Provider(Struct, frozen=True, kw_only=True):
@@ -25,7 +43,8 @@ class Provider(Struct, frozen=True, kw_only=True):
     `url_tail`). `dialects` are what the service speaks; only those with `openai-chat` can be called yet. `port` is
     where an engine listens on its own machine. `jurisdiction` is the operator's, as ISO 3166, where it is certain.
     `lacks` is what its `openai-chat` endpoint cannot do, whatever the model can. `needs` is what beyond the dialect is
-    missing to call it.
+    missing to call it. A caller is served in its own dialect where the provider speaks that too (`tongues`), and in the
+    `native` one otherwise.
     """
 
     id: str
@@ -44,6 +63,8 @@ class Provider(Struct, frozen=True, kw_only=True):
     headers: dict[str, str] = {}
     quirks: Quirks = Quirks()
     needs: str = ""
+    native: str = SPOKEN
+    tongues: tuple[Tongue, ...] = ()
 
     @property
     def unreachable(self) -> str | None:

@@ -12,7 +12,7 @@ from freehold.core.secret import Secret
 from freehold.dialects.quirks import Quirks
 from freehold.providers.connection import PoolLimits
 from freehold.providers.known import KNOWN
-from freehold.providers.provider import Provider, authorization
+from freehold.providers.provider import SPOKEN, Auth, Provider, Tongue, authorization
 from freehold.settings.accounts import GENERIC
 from freehold.settings.snapshot import digest
 from freehold.settings.tables import DeploymentSettings, ProviderSettings, RouteSettings, Settings
@@ -24,7 +24,8 @@ LONGEST_NAME = 200
 
 
 class Endpoint(Struct, frozen=True, kw_only=True):
-    """Where and how a provider is called: POST to `base_url` + `path` with `headers()`."""
+    """Where and how a provider is called: POST to `base_url` + `path` with `headers()`, in a dialect; `others` are the
+    same account in its other dialects."""
 
     name: str
     provider: Provider
@@ -35,10 +36,14 @@ class Endpoint(Struct, frozen=True, kw_only=True):
     plain_headers: dict[str, str] = {}
     secret_headers: dict[str, Secret] = {}
     quirks: Quirks = Quirks()
+    dialect: str = SPOKEN
+    auth: Auth | None = None
+    others: tuple["Endpoint", ...] = ()
 
     def headers(self) -> tuple[tuple[str, str], ...]:
         """Authentication and extra headers, with their secrets revealed; names in lower case."""
-        headers = {**authorization(self.provider.auth, self.api_key), **self.provider.headers, **self.plain_headers}
+        key = authorization(self.auth or self.provider.auth, self.api_key)
+        headers = {**key, **self.provider.headers, **self.plain_headers}
         headers.update((name, secret.reveal()) for name, secret in self.secret_headers.items())
         return tuple(headers.items())
 
@@ -178,8 +183,9 @@ def _deployment(id: str, d: DeploymentSettings) -> Deployment:
 
 
 def _endpoint(name: str, p: ProviderSettings) -> Endpoint:
+    """How an account is called: in its native dialect, with its others beside it."""
     provider = KNOWN[p.kind or GENERIC]
-    return Endpoint(
+    spoken = Endpoint(
         name=name,
         provider=provider,
         base_url=p.base_url or provider.base_url,
@@ -194,4 +200,21 @@ def _endpoint(name: str, p: ProviderSettings) -> Endpoint:
         plain_headers=p.headers,
         secret_headers=p.secret_headers,
         quirks=replace(provider.quirks, **p.quirks),
+    )
+    every = [spoken] if SPOKEN in provider.dialects else []
+    every += [_tongue(spoken, tongue) for tongue in provider.tongues]
+    native = p.dialect or provider.native
+    first = next((e for e in every if e.dialect == native), None) or replace(spoken, dialect=native)
+    return replace(first, others=tuple(e for e in every if e.dialect != first.dialect))
+
+
+def _tongue(spoken: Endpoint, tongue: Tongue) -> Endpoint:
+    return replace(
+        spoken,
+        dialect=tongue.dialect,
+        base_url=tongue.base_url(spoken.base_url),
+        path=tongue.path,
+        auth=tongue.auth,
+        plain_headers={**tongue.headers, **spoken.plain_headers},
+        quirks=tongue.quirks,
     )

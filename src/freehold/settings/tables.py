@@ -54,7 +54,7 @@ class ProviderSettings(Struct, frozen=True, kw_only=True):
 
     `values` fill the {placeholders} of the known address. `models` are what the server lists itself. `any_model`
     serves 'NAME/whatever-model' too; None: only while no deployment names this provider. `quirks` replace single
-    quirks of the kind.
+    quirks of the kind. `dialect` is the one it is called in; None: the kind's own.
     """
 
     kind: str | None = None
@@ -71,6 +71,7 @@ class ProviderSettings(Struct, frozen=True, kw_only=True):
     idle_seconds: Seconds = 120.0
     max_connections: Count = 1_000
     quirks: dict[str, bool | int | float | str | list[str]] = {}
+    dialect: str | None = None
 
 
 class DeploymentSettings(Struct, frozen=True, kw_only=True):

@@ -4,6 +4,7 @@ from freehold.core.errors import FreeholdError, ProviderError
 from freehold.core.events import Event
 from freehold.core.ports import Headers
 from freehold.core.request import Message, Request
+from freehold.dialects.dialect import Source
 from freehold.dialects.openai_chat import answer, errors, stream, writing
 from freehold.dialects.openai_chat import messages as conversation
 from freehold.dialects.openai_chat import request as requests
@@ -14,9 +15,13 @@ class OpenAIChat:
     """See `dialects.dialect.Dialect`."""
 
     name = "openai-chat"
+    passes = ()
 
-    def decode_request(self, body: bytes) -> Request:
+    def decode_request(self, body: bytes, target: str = "") -> Request:
         return requests.decode(body)
+
+    def path(self, base: str, *, model: str, stream: bool) -> str:
+        return base
 
     def encode_request(self, request: Request, *, model: str, quirks: Quirks) -> bytes:
         return requests.encode(request, model=model, quirks=quirks)
@@ -33,8 +38,8 @@ class OpenAIChat:
     def decode_error(self, status: int, headers: Headers, body: bytes, *, provider: str) -> ProviderError:
         return errors.decode_error(status, headers, body, provider=provider)
 
-    def encoder(self, request: Request, *, id: str, at: int) -> writing.Encoder:
-        return writing.Encoder(request, id=id, at=at)
+    def encoder(self, request: Request, *, id: str, at: int, source: Source | None = None) -> writing.Encoder:
+        return writing.Encoder(request, id=id, at=at, source=source)
 
     def encode_error(self, error: FreeholdError) -> bytes:
         return errors.encode_error(error)

@@ -8,10 +8,13 @@ from typing import Any
 
 import msgspec
 
+from freehold.core.errors import FreeholdError
 from freehold.core.events import Begun, Collect, Delta, Event, Finish, Reasoning, Refusal, Text, ToolCall, Used
 from freehold.core.money import NANO
 from freehold.core.request import Request
 from freehold.core.usage import Usage
+from freehold.dialects.dialect import Source
+from freehold.dialects.openai_chat.errors import encode_stream_error
 from freehold.dialects.openai_chat.patching import patched
 from freehold.dialects.sse import payload, replaced
 
@@ -25,12 +28,16 @@ ENVELOPE = frozenset({
 
 
 class Encoder:
-    """Writes one answer. `at`: UTC nanoseconds; `id` names the answer where the provider gave none."""
+    """Writes one answer. `at`: UTC nanoseconds; `id` names the answer where the provider gave none.
 
-    __slots__ = ("_at", "_fold", "_id", "_model", "_own", "_request", "_roles", "_stream", "_usage")
+    With a `source` the bytes of events are in another dialect, and only what they say is written.
+    """
 
-    def __init__(self, request: Request, *, id: str, at: int) -> None:
+    __slots__ = ("_at", "_fold", "_foreign", "_id", "_model", "_own", "_request", "_roles", "_stream", "_usage")
+
+    def __init__(self, request: Request, *, id: str, at: int, source: Source | None = None) -> None:
         self._request = request
+        self._foreign = source is not None
         self._stream = request.stream
         self._own = id
         self._id = ""  # the provider's
@@ -42,6 +49,8 @@ class Encoder:
 
     def encode(self, event: Event) -> bytes:
         """The bytes for one event: SSE where the request streams, else a part of the whole body."""
+        if self._foreign:
+            event = Event(event.deltas, content=event.content)
         if self._stream:
             if event.content and not event.touched and event.raw[:5] == b"data:" and type(event.deltas[0]) is not Begun:
                 return event.raw
@@ -53,6 +62,14 @@ class Encoder:
         fold = self._fold = self._fold or Collect()
         fold.event(event)
         return b""
+
+    @property
+    def media_type(self) -> bytes:
+        return b"text/event-stream; charset=utf-8" if self._stream else b"application/json"
+
+    def fail(self, error: FreeholdError) -> bytes:
+        """What closes a stream that was cut."""
+        return encode_stream_error(error)
 
     def end(self) -> bytes:
         """What closes the answer."""

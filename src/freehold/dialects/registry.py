@@ -1,0 +1,8 @@
+"""The dialects that are spoken here, by name."""
+
+from collections.abc import Mapping
+
+from freehold.dialects.dialect import Dialect
+from freehold.dialects.openai_chat.dialect import OPENAI_CHAT
+
+DIALECTS: Mapping[str, Dialect] = {dialect.name: dialect for dialect in (OPENAI_CHAT,)}

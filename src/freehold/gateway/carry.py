@@ -1,0 +1,38 @@
+"""Carry: what is sent to a provider for a request: the caller's own bytes where both speak the same dialect, else the
+request translated."""
+
+from freehold.core.deployment import Deployment
+from freehold.core.errors import NotCarried
+from freehold.core.ports import SendHeaders
+from freehold.core.request import Request
+from freehold.dialects.translate import translate
+from freehold.gateway.exchange import Exchange
+from freehold.gateway.world import Account
+
+
+def carry(exchange: Exchange, request: Request, deployment: Deployment, account: Account) -> bytes:
+    """The body for a deployment. What is lost on the way is noted; NotCarried where nothing may be lost."""
+    caller, dialect = exchange.ask.dialect, account.dialect
+    if dialect is caller:
+        return caller.encode_request(request, model=deployment.model, quirks=account.quirks)
+    written = translate(
+        request, caller, dialect, model=deployment.model, quirks=account.quirks, account=account.provider
+    )
+    if written.losses and exchange.strict:
+        lost = ", ".join(written.losses)
+        raise NotCarried(
+            f"{deployment.id} is called in {dialect.name}, which has no words for: {lost}. Leave that out, or do not "
+            "ask for strict"
+        )
+    exchange.warnings = tuple(f"lost: {loss}" for loss in written.losses)
+    return written.body
+
+
+def headers(exchange: Exchange, account: Account, path: str, body: bytes) -> SendHeaders:
+    """What the account always sends, and what of the caller's headers is meant for a provider of its dialect."""
+    always = account.headers if account.sign is None else account.sign(path, body)
+    ask = exchange.ask
+    if account.dialect is not ask.dialect or not ask.dialect.passes:
+        return always
+    passed = [(name, ask.headers[name]) for name in ask.dialect.passes if name in ask.headers]
+    return (*always, *((name.decode(), value.decode("latin-1")) for name, value in passed))

@@ -1,0 +1,38 @@
+"""Paths: which dialect is spoken at a path of the front door."""
+
+from collections.abc import Mapping, Sequence
+
+from msgspec import Struct
+
+from freehold.dialects.dialect import Dialect
+
+
+class Pattern(Struct, frozen=True):
+    """Every path that begins and ends so, with the name of a model in between."""
+
+    begin: bytes
+    end: bytes
+    dialect: Dialect
+
+
+class Paths:
+    """The paths at which inference is asked for. `first` is the dialect of errors where none is known."""
+
+    def __init__(self, exact: Mapping[bytes, Dialect], patterns: Sequence[Pattern] = ()) -> None:
+        self._exact = dict(exact)
+        self._patterns = tuple(patterns)
+        self.first = next(iter(exact.values()))
+
+    def get(self, path: bytes) -> Dialect | None:
+        """The dialect spoken there; `path` is without query."""
+        dialect = self._exact.get(path)
+        if dialect is None:
+            for pattern in self._patterns:
+                if path.startswith(pattern.begin) and path.endswith(pattern.end):
+                    return pattern.dialect
+        return dialect
+
+    def named(self) -> list[str]:
+        """Every path, for people."""
+        shown = [f"{p.begin.decode()}MODEL{p.end.decode()}" for p in self._patterns]
+        return [path.decode() for path in self._exact] + shown
