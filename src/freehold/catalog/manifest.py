@@ -8,8 +8,8 @@
     models 1250
     offers 2985
 
-The lines are the text of a signed note (https://c2sp.org/signed-note, Ed25519), kept beside the file as FILE.manifest. The
-first line keeps a signature of something else, such as a checkpoint of a ledger, from passing for one of a catalog.
+The lines are the text of a signed note (https://c2sp.org/signed-note, Ed25519), kept beside the file as FILE.manifest.
+The first line keeps a signature of something else, such as a checkpoint of a ledger, from passing for one of a catalog.
 """
 
 import re
@@ -27,7 +27,7 @@ from freehold.core.errors import CatalogRefused
 HEAD = "freehold-catalog/1"
 SUFFIX = ".manifest"
 NANO = 1_000_000_000
-SIGN = "`freehold catalog sign FILE` signs a file with the key of this data folder; [catalog] keys names the keys of others"
+SIGN = "`freehold catalog sign FILE` signs with the key of this data folder; [catalog] keys names the keys of others"
 
 _LINES = re.compile(
     rf"{HEAD}\nsha256 ([0-9a-f]{{64}})\nsize ([0-9]{{1,12}})\nas_of (\d{{4}}-\d\d-\d\d)\n"

@@ -8,6 +8,7 @@ import msgspec
 
 from freehold.catalog.schema import File, Listing
 from freehold.core.errors import CatalogRefused
+from freehold.core.tariff import Tariff
 
 TOLD = 5
 """Problems in a message at most."""
@@ -32,7 +33,9 @@ def _problems(file: File, listings: dict[str, tuple[Listing, ...]]) -> Iterable[
     yield from (f"model {id} is there {count} times" for id, count in known.items() if count > 1)
     yield from (f"offers of the model {id}, which is not there" for id in listings if id not in known)
     yield from (f"alias {a[0]} stands for {a[1]}, which is not there" for a in file.aliases if a[1] not in known)
-    yield from (f"source {name} claims to be the operator" for name, s in file.sources.items() if s.standing == "operator")
+    yield from (
+        f"source {name} claims to be the operator" for name, s in file.sources.items() if s.standing == "operator"
+    )
     for model in file.models:
         yield from (f"model {model.id} is of an unknown source {s}" for s in model.sources if s not in file.sources)
     if not _is_day(file.as_of):
@@ -56,15 +59,18 @@ def _wrong(one: Listing, model: str, file: File) -> Iterable[str]:
             yield f"has a date that is none, by {s.source}"
         if any(limit is not None and limit < 0 for limit in (s.context, s.max_input, s.max_output)):
             yield f"has a negative limit, by {s.source}"
-        if s.tariff is None:
-            continue
-        rows = [(row.service, row.above, row.hours) for row in s.tariff.rows]
-        if ("standard", 0, ()) not in rows or len(set(rows)) < len(rows):
-            yield f"has a price list without one plain row, by {s.source}"
-        if any(rate is not None and rate < 0 for row in s.tariff.rows for rate in msgspec.structs.astuple(row.rates)):
-            yield f"has a negative price, by {s.source}"
-        if any(parts <= 0 for parts in s.tariff.regions.values()):
-            yield f"has a region that multiplies by nothing, by {s.source}"
+        if s.tariff is not None:
+            yield from (f"{problem}, by {s.source}" for problem in _unpriced(s.tariff))
+
+
+def _unpriced(tariff: Tariff) -> Iterable[str]:
+    rows = [(row.service, row.above, row.hours) for row in tariff.rows]
+    if ("standard", 0, ()) not in rows or len(set(rows)) < len(rows):
+        yield "has a price list without one plain row, or with a row twice"
+    if any(rate is not None and rate < 0 for row in tariff.rows for rate in msgspec.structs.astuple(row.rates)):
+        yield "has a negative price"
+    if any(parts <= 0 for parts in tariff.regions.values()):
+        yield "has a region that multiplies by nothing"
 
 
 def _is_day(text: str) -> bool:
