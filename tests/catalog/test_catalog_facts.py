@@ -10,12 +10,14 @@ from msgspec.structs import replace
 from freehold.catalog.book import Catalog, base, catalog
 from freehold.catalog.observation import LIMITS_DIFFER, Fact, Observation, Standing, ratio, settle
 from freehold.catalog.offers import offers
+from freehold.catalog.override import Override
 from freehold.catalog.schema import File, Listing, Model, Sighting
-from freehold.catalog.tariff import Rates, Row, Tariff
+from freehold.core.money import Price
+from freehold.core.tariff import Row, Tariff
 from freehold.providers.known import KNOWN
 
 TODAY = "2026-11-24"
-OPUS = Rates(input=5_000_000_000, output=25_000_000_000, cache_read=500_000_000, cache_write=6_250_000_000)
+OPUS = Price(input=5_000_000_000, output=25_000_000_000, cache_read=500_000_000, cache_write=6_250_000_000)
 
 
 def said(value: int, source: str, seen_at: str, standing: Standing = "collection", **valid: str) -> Observation[int]:
@@ -64,11 +66,11 @@ def test_what_nobody_says_is_unknown_and_what_no_longer_holds_is_not_said() -> N
     ]
 
 
-def tariff(rates: Rates) -> Tariff:
+def tariff(rates: Price) -> Tariff:
     return Tariff(rows=(Row(rates=rates),))
 
 
-def listed(provider: str, *rates: Rates, context: tuple[int, ...] = ()) -> Listing:
+def listed(provider: str, *rates: Price, context: tuple[int, ...] = ()) -> Listing:
     sources = ("models.dev", "litellm")
     seen = [Sighting(source=s, tariff=tariff(r)) for s, r in zip(sources, rates, strict=False)]
     seen = [replace(s, context=c) for s, c in zip(seen, context or (1_000_000,) * 2, strict=False)]
@@ -101,18 +103,20 @@ SWAPPED = replace(OPUS, cache_read=OPUS.cache_write, cache_write=OPUS.cache_read
     ],
 )
 def test_a_price_that_cannot_be_right_is_kept_out_until_the_operator_decides(
-    fault: tuple[Rates, ...], why: str
+    fault: tuple[Price, ...], why: str
 ) -> None:
     others = (listed("a", OPUS), listed("b", OPUS), listed("c", replace(OPUS, input=4_500_000_000)))
     book = world(listed("anthropic", *fault), *others)
     offer = book.offer("anthropic", "opus", TODAY)
-    decided = book.offer("anthropic", "opus", TODAY, {("anthropic", "opus"): tariff(OPUS)})
+    mine = Override(date=TODAY, reason="the contract says so", price=OPUS)
+    decided = book.under({"anthropic/opus": mine}).offer("anthropic", "opus", TODAY)
 
     assert offer is not None
     assert decided is not None
     assert (offer.tariff.value, offer.tariff.basis) == (None, "quarantined")
     assert any(why in flag for flag in offer.flags)
     assert (decided.tariff.value, decided.tariff.basis) == (tariff(OPUS), "operator")
+    assert decided.tariff.observations[0].reason == "the contract says so"
     for other in ("a", "b", "c"):
         right = book.offer(other, "opus", TODAY)
         assert right is not None

@@ -1,18 +1,20 @@
 """The catalog, read: models and offers by name, and what we hold to be so about each on a day.
 
-The file is read when somebody first asks, from the package; nothing is fetched.
+The file is read when somebody first asks, from the data folder or the package; nothing is fetched.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, time
-from functools import cache, cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from statistics import median
+from time import time_ns
 from typing import TypeVar
 
 import msgspec
 from msgspec import Struct
 
+from freehold.catalog.held import Held, overlaid
 from freehold.catalog.observation import (
     LIMITS_DIFFER,
     PRICES_DIFFER,
@@ -23,8 +25,11 @@ from freehold.catalog.observation import (
     ratio,
     settle,
 )
+from freehold.catalog.override import Override
 from freehold.catalog.schema import DataPolicy, File, Listing, Model
-from freehold.catalog.tariff import Rates, Tariff
+from freehold.catalog.snapshots import PACKAGED, Snapshots, Standing
+from freehold.core.money import Price
+from freehold.core.tariff import Tariff
 
 T = TypeVar("T")
 
@@ -33,8 +38,15 @@ OUTLIER = 5.0
 """A single source's price that many times off the median of at least `PEERS` other providers is not believed."""
 
 
+OWN = {"tariff": "tariff", "context": "context_window", "max_output": "max_output_tokens"}
+"""The facts that an override can have, by their names in it."""
+
+
 class Published(Struct, frozen=True, kw_only=True):
-    """An offer on a day: each fact with its basis, flags and observations. `ends` is the day its provider ends it."""
+    """An offer on a day: each fact with its basis, flags and observations.
+
+    `ends` is the day its provider ends it; `held` says why what a newer snapshot has of it does not count yet.
+    """
 
     provider: str
     id: str
@@ -51,6 +63,7 @@ class Published(Struct, frozen=True, kw_only=True):
     vision: Fact[bool]
     policy: DataPolicy | None
     ends: str | None
+    held: tuple[str, ...] = ()
 
     @property
     def flags(self) -> tuple[str, ...]:
@@ -61,24 +74,34 @@ class Published(Struct, frozen=True, kw_only=True):
             "max_input": self.max_input,
             "max_output": self.max_output,
         }
-        return tuple(
+        told = (
             f"{name}{' in quarantine' if fact.basis == 'quarantined' else ''}: {flag}"
             for name, fact in facts.items()
             for flag in fact.flags
         )
+        return (*told, *(f"held back: {why}" for why in self.held))
 
 
-Override = dict[tuple[str, str], Tariff]
-"""Prices that the operator gave, by provider and id: they count before every source."""
+Overrides = Mapping[str, Override]
+"""What the operator decided, by 'PROVIDER/ID' of the offer."""
 
 
 class Catalog:
-    """A catalog file with its look-ups."""
+    """A catalog file with its look-ups. What is held back of it is as it was before; overrides count first."""
 
-    def __init__(self, file: File) -> None:
-        self.file = file
-        self.models = {model.id: model for model in file.models}
+    def __init__(self, file: File, held: Iterable[Held] = (), overrides: Overrides | None = None) -> None:
+        self.held = tuple(held)
+        self.overrides = overrides or {}
+        self.file = overlaid(file, self.held)
+        self.models = {model.id: model for model in self.file.models}
+        self._why = {one.subject: one.why for one in self.held if one.kind == "offer"}
         self._decoded: dict[str, tuple[Listing, ...]] = {}
+
+    def under(self, overrides: Overrides) -> "Catalog":
+        """The same with what the operator decided."""
+        other = Catalog(self.file, overrides=overrides)
+        other.held, other._why = self.held, self._why
+        return other
 
     def named(self, name: str, on: str) -> Model | None:
         """The model of this name, or that an alias stood for on the day (ISO date)."""
@@ -91,27 +114,26 @@ class Catalog:
     def listings(self, model: str) -> tuple[Listing, ...]:
         """What the sources list for a model."""
         if model not in self._decoded:
-            raw = self.file.listings.get(model)
-            found = () if raw is None else msgspec.json.decode(raw, type=tuple[Listing, ...])
-            self._decoded[model] = found
+            self._decoded[model] = self.file.listed(model)
         return self._decoded[model]
 
     @cached_property
     def _by_id(self) -> dict[tuple[str, str], Listing]:
         return {(one.provider, one.id): one for model in self.file.listings for one in self.listings(model)}
 
-    def offer(self, provider: str, id: str, on: str, overrides: Override | None = None) -> Published | None:
+    def offer(self, provider: str, id: str, on: str) -> Published | None:
         """What a provider offers under its own name, on a day."""
         listing = self._by_id.get((provider, id))
-        return None if listing is None else self.published(listing, on, overrides)
+        return None if listing is None else self.published(listing, on)
 
-    def offers(self, model: str, on: str, overrides: Override | None = None) -> tuple[Published, ...]:
+    def offers(self, model: str, on: str) -> tuple[Published, ...]:
         """Every offer of a model, on a day."""
-        return tuple(self.published(listing, on, overrides) for listing in self.listings(model))
+        return tuple(self.published(listing, on) for listing in self.listings(model))
 
-    def published(self, listing: Listing, on: str, overrides: Override | None = None) -> Published:
+    def published(self, listing: Listing, on: str) -> Published:
         seen = tuple(s for s in listing.sightings if s.ends is None or on < s.ends)
-        override = (overrides or {}).get((listing.provider, listing.id))
+        offered = f"{listing.provider}/{listing.id}"
+        override = self.overrides.get(offered)
 
         def fact(name: str, apart: Apart[T], tolerance: float) -> Fact[T]:
             found: list[Observation[T]] = []
@@ -119,9 +141,9 @@ class Catalog:
                 value: T | None = getattr(s, name)
                 if value is not None:
                     found.append(_observed(value, s.source, self.file.sources, s.valid_from, s.valid_to))
-            if name == "tariff" and override is not None:
-                own: T = override  # pyright: ignore[reportAssignmentType] -- a tariff, where tariffs are asked for
-                found.append(Observation(value=own, source="operator", seen_at=on, standing="operator"))
+            own: T | None = None if override is None else getattr(override, OWN.get(name, ""), None)
+            if override is not None and own is not None:
+                found.append(_decided(own, override))
             return settle(found, on, apart, tolerance)
 
         tariff: Fact[Tariff] = fact("tariff", prices_apart, PRICES_DIFFER)
@@ -141,6 +163,7 @@ class Catalog:
             vision=fact("vision", same, 1),
             policy=listing.policy,
             ends=min((s.ends for s in listing.sightings if s.ends), default=None),
+            held=self._why.get(offered, ()),
         )
 
     def _believed(self, listing: Listing, fact: Fact[Tariff], on: str) -> Fact[Tariff]:
@@ -174,7 +197,9 @@ class Catalog:
     def _limit(self, listing: Listing, fact: Fact[int]) -> Fact[int]:
         """A context that a host claims is not believed where it is more than twice what the weights were made for."""
         model = self.models.get(listing.model)
-        if fact.value is None or model is None or model.context is None or fact.value <= 2 * model.context:
+        if fact.value is None or fact.basis == "operator" or model is None or model.context is None:
+            return fact
+        if fact.value <= 2 * model.context:
             return fact
         flag = f"{fact.value:,} tokens are more than twice the {model.context:,} of the model itself"
         return msgspec.structs.replace(fact, value=None, basis="quarantined", flags=(*fact.flags, flag))
@@ -189,7 +214,13 @@ def _observed(
     )
 
 
-def base(tariff: Tariff) -> Rates:
+def _decided(value: T, override: Override) -> Observation[T]:
+    return Observation(
+        value=value, source="operator", seen_at=override.date, standing="operator", reason=override.reason
+    )
+
+
+def base(tariff: Tariff) -> Price:
     """The rates of a short prompt under the standard service, at the dearest hour."""
     return next(row.rates for row in tariff.rows if row.service == "standard" and not row.above and not row.hours)
 
@@ -217,10 +248,38 @@ def implausible(tariff: Tariff) -> str | None:
     return None
 
 
-@cache
-def catalog() -> Catalog:
-    """The catalog that comes with Freehold."""
+def catalog(data: Path | str | None = None, at: int | None = None) -> Catalog:
+    """The catalog that holds in a data folder at an instant (UTC nanoseconds; None: now); without a folder, or where
+    nothing was updated, the one that comes with Freehold."""
+    if data is None:
+        return _packaged()
+    snapshots = Snapshots(data)
+    return stood(snapshots, snapshots.standing(time_ns() if at is None else at))
+
+
+def stood(snapshots: Snapshots, standing: Standing) -> Catalog:
+    """The catalog of a standing, with what it holds back."""
+    if standing.snapshot == PACKAGED and not standing.held:
+        return _packaged()
+    return _kept(snapshots.folder, standing.number, standing.snapshot)
+
+
+def filed(snapshots: Snapshots, digest: str) -> File:
+    """A snapshot's file as it is, or the packaged one."""
+    if digest == PACKAGED:
+        return _packaged().file
+    return msgspec.json.decode(snapshots.data(digest), type=File)
+
+
+@lru_cache(maxsize=1)
+def _packaged() -> Catalog:
     return Catalog(msgspec.json.decode(Path(__file__).with_name("catalog.json").read_bytes(), type=File))
+
+
+@lru_cache(maxsize=4)
+def _kept(folder: Path, number: int, digest: str) -> Catalog:
+    snapshots = Snapshots(folder.parent)
+    return Catalog(filed(snapshots, digest), snapshots.numbered(number).held)
 
 
 def today(at: int) -> str:

@@ -37,23 +37,22 @@ FALLS_BACK = {
     "cache_write": "input",
     "cache_write_1h": "cache_write",
     "input_audio": "input",
+    "input_image": "input",
     "output_audio": "output",
+    "output_image": "output",
     "reasoning": "output",
 }
-"""What a kind of token is billed as where its own rate is not told."""
+"""What a kind of token is billed as where its own rate is not told; a search is not billed as anything else."""
 
 Figures = Mapping[str, int | None]
+Rows = tuple[Row, ...]
 
 
 def of_tariff(old: Tariff, new: Tariff) -> Iterable[str]:
     """Doubts about a price list that replaces another."""
-    rows = {(row.service, row.above, row.hours): row for tariff in (old, new) for row in tariff.rows}
-    for row in rows.values():
-        before, after = _serving(old, row), _serving(new, row)
-        if before is None and after is not None:
-            yield from _of_service(after, _serving(new, Row(rates=after.rates)))
-        if before is not None and after is not None:
-            yield from (f"{label(row)} {doubt}" for doubt in of_rates(before.rates, after.rates))
+    yield from _of_rows(old.rows, new.rows)
+    for change in new.later:
+        yield from (f"later {doubt}" for doubt in _of_rows(old.rows_at(change.since), change.rows))
     for region in sorted(old.regions.keys() | new.regions.keys()):
         parts = old.regions.get(region, PARTS), new.regions.get(region, PARTS)
         if ratio(*parts) > REGION:
@@ -66,17 +65,32 @@ def of_rates(old: Price, new: Price) -> Iterable[str]:
     """Doubts about the rates of one row that replace others."""
     before: Figures = asdict(old)
     after: Figures = asdict(new)
-    for name, is_ in after.items():
-        was = before[name]
-        if was is not None and is_ is not None and (gap := ratio(was, is_)) > JUMP:
-            yield f"{name} was {dollars(was)}/M and is {dollars(is_)}/M, {_times(gap)}"
-        elif was is not None and is_ is None and (gap := ratio(was, _billed(after, name))) > JUMP:
-            yield f"{name} was {dollars(was)}/M and is not told: it would cost {dollars(_billed(after, name))}/M"
-        elif was is None and is_ is not None and (gap := ratio(_billed(before, name), is_)) > NEW_RATE:
-            yield f"{name} is told for the first time, {_times(gap)} from what it was billed as"
+    for name in before:
+        yield from _of_rate(name, before, after)
     for a, b in combinations(before, 2):
         if before[a] != before[b] and (after[a], after[b]) == (before[b], before[a]):
             yield f"{a} and {b} have changed places"
+
+
+def _of_rate(name: str, before: Figures, after: Figures) -> Iterable[str]:
+    """A rate beside what was billed for such tokens until now."""
+    was, is_ = before[name], after[name]
+    then, now = _billed(before, name), _billed(after, name)
+    if then is None or now is None or (was is None and is_ is None):
+        return
+    gap = ratio(then, now)
+    if was is None:
+        if gap > NEW_RATE:
+            yield f"{name} is told for the first time, {_times(gap)} off what was billed for it"
+    elif gap > JUMP:
+        untold = " and is not told any more, so that it costs " if is_ is None else " and is "
+        yield f"{name} was {dollars(was)}/M{untold}{dollars(now)}/M, {_times(gap)}"
+
+
+def _billed(rates: Figures, name: str) -> int | None:
+    """What a kind of token costs, by its own rate or by another's."""
+    amount = rates[name]
+    return _billed(rates, FALLS_BACK[name]) if amount is None and name in FALLS_BACK else amount
 
 
 def of_limits(old: Sighting | Model, new: Sighting | Model) -> Iterable[str]:
@@ -101,26 +115,31 @@ def of_model(old: Model, new: Model) -> Iterable[str]:
             yield f"{name} was {was:,} and is {is_:,}, {_times(gap)}"
 
 
-def _serving(tariff: Tariff, like: Row) -> Row | None:
+def _of_rows(old: Rows, new: Rows) -> Iterable[str]:
+    for row in {(row.service, row.above, row.hours): row for row in (*old, *new)}.values():
+        before, after = _serving(old, row), _serving(new, row)
+        if before is not None and after is not None:
+            yield from (f"{label(row)} {doubt}" for doubt in of_rates(before.rates, after.rates))
+        elif before is None:
+            yield from _of_service(row, _serving(new, Row(rates=row.rates)))
+
+
+def _serving(rows: Rows, like: Row) -> Row | None:
     """The row that bills what `like` is for: itself, or else that of a shorter prompt, or of any hour."""
     fits = [
-        row
-        for row in tariff.rows
-        if row.service == like.service and row.above <= like.above and row.hours in {like.hours, ()}
+        row for row in rows if row.service == like.service and row.above <= like.above and row.hours in {like.hours, ()}
     ]
     return max(fits, key=lambda row: (row.above, bool(row.hours)), default=None)
 
 
 def _of_service(row: Row, standard: Row | None) -> Iterable[str]:
-    for name in ("input", "output") if standard is not None else ():
-        gap = ratio(getattr(row.rates, name), getattr(standard.rates, name)) if standard is not None else 1.0
-        if gap > NEW_SERVICE:
-            yield f"{label(row)} is new, and its {name} {_times(gap)} off the standard one"
-
-
-def _billed(rates: Figures, name: str) -> int:
-    amount = rates[name]
-    return _billed(rates, FALLS_BACK[name]) if amount is None else amount
+    if standard is not None:
+        for name, gap in (
+            ("input", ratio(row.rates.input, standard.rates.input)),
+            ("output", ratio(row.rates.output, standard.rates.output)),
+        ):
+            if gap > NEW_SERVICE:
+                yield f"{label(row)} is new, and its {name} {_times(gap)} off the standard one"
 
 
 def _times(gap: float) -> str:

@@ -32,7 +32,10 @@ class Source(Struct, frozen=True, kw_only=True):
 
 
 class Observation(Struct, Generic[T], frozen=True, kw_only=True):
-    """What a source said. Dates are ISO, in UTC; the value holds from `valid_from` until before `valid_to`."""
+    """What a source said. Dates are ISO, in UTC; the value holds from `valid_from` until before `valid_to`.
+
+    `reason` is what the operator gave for it.
+    """
 
     value: T
     source: str
@@ -40,6 +43,7 @@ class Observation(Struct, Generic[T], frozen=True, kw_only=True):
     standing: Standing = "collection"
     valid_from: str | None = None
     valid_to: str | None = None
+    reason: str = ""
 
     def holds(self, on: str) -> bool:
         return (self.valid_from is None or self.valid_from <= on) and (self.valid_to is None or on < self.valid_to)

@@ -5,7 +5,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from freehold.core.money import Price
-from freehold.core.tariff import Row, Tariff
+from freehold.core.tariff import Tariff, flat
 
 
 class Override(Struct, frozen=True, kw_only=True):
@@ -20,4 +20,4 @@ class Override(Struct, frozen=True, kw_only=True):
     @property
     def tariff(self) -> Tariff | None:
         """The price as a price list with one row: it holds at every hour, for prompts of every length."""
-        return None if self.price is None else Tariff(rows=(Row(rates=self.price),))
+        return None if self.price is None else flat(self.price)

@@ -64,11 +64,12 @@ def _wrong(one: Listing, model: str, file: File) -> Iterable[str]:
 
 
 def _unpriced(tariff: Tariff) -> Iterable[str]:
-    rows = [(row.service, row.above, row.hours) for row in tariff.rows]
-    if ("standard", 0, ()) not in rows or len(set(rows)) < len(rows):
-        yield "has a price list without one plain row, or with a row twice"
-    if any(rate is not None and rate < 0 for row in tariff.rows for rate in msgspec.structs.astuple(row.rates)):
-        yield "has a negative price"
+    for rows in (tariff.rows, *(change.rows for change in tariff.later if change.rows)):
+        keys = [(row.service, row.above, row.hours) for row in rows]
+        if ("standard", 0, ()) not in keys or len(set(keys)) < len(keys):
+            yield "has a price list without one plain row, or with a row twice"
+        if any(rate is not None and rate < 0 for row in rows for rate in msgspec.structs.astuple(row.rates)):
+            yield "has a negative price"
     if any(parts <= 0 for parts in tariff.regions.values()):
         yield "has a region that multiplies by nothing"
 
