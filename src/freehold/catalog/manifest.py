@@ -85,6 +85,12 @@ def opened(note: bytes, keys: Iterable[Verifying], *, where: str) -> Manifest:
     raise CatalogRefused(f"{where}: {'; '.join(dict.fromkeys(problems))}. {SIGN}")
 
 
+def kept(note: bytes) -> Manifest:
+    """The manifest in a note that was opened before it was kept here."""
+    text, _, signatures = note.decode().rpartition("\n\n")
+    return _parsed(f"{text}\n", signatures.split(" ")[1], "a manifest kept here")
+
+
 def held_to(manifest: Manifest, data: bytes, *, where: str) -> File:
     """The catalog in a file; CatalogRefused unless it is the very file of the manifest, and a whole catalog."""
     if len(data) != manifest.size or sha256(data).hexdigest() != manifest.digest:

@@ -18,14 +18,19 @@ def read(data: bytes) -> File:
     """The catalog in a file's bytes; CatalogRefused where its parts do not fit each other."""
     try:
         file = msgspec.json.decode(data, type=File)
-        listings = {model: file.listed(model) for model in file.listings}
+        check(file)
     except msgspec.DecodeError as error:
         raise CatalogRefused(f"The file is not a catalog of this version: {error}") from None
+    return file
+
+
+def check(file: File) -> None:
+    """CatalogRefused where the parts of a catalog do not fit each other."""
+    listings = {model: file.listed(model) for model in file.listings}
     problems = list(_problems(file, listings))
     if problems:
         more = f"\nand {len(problems) - TOLD} more" if len(problems) > TOLD else ""
-        raise CatalogRefused("The file is not a whole catalog:\n" + "\n".join(problems[:TOLD]) + more)
-    return file
+        raise CatalogRefused("The catalog is not whole:\n" + "\n".join(problems[:TOLD]) + more)
 
 
 def _problems(file: File, listings: dict[str, tuple[Listing, ...]]) -> Iterable[str]:
