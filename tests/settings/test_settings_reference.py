@@ -9,6 +9,7 @@ import pytest
 from msgspec import NODEFAULT, Struct
 from msgspec.structs import fields
 
+from freehold.catalog.override import Override
 from freehold.core.deployment import Rollout
 from freehold.core.label import Clearance, Sensitivity
 from freehold.providers.simulated.simulation import Rule, ToolUse
@@ -28,6 +29,8 @@ SECTIONS: dict[str, type[Struct]] = {
     "[routes.NAME.rollout]": Rollout,
     "[local.NAME]": tables.LocalSettings,
     "[deployer]": tables.DeployerSettings,
+    "[catalog]": tables.CatalogSettings,
+    "[catalog.overrides.NAME]": Override,
     "[retry]": tables.RetrySettings,
     "[breaker]": tables.BreakerSettings,
     "[record]": tables.RecordSettings,

@@ -2,9 +2,11 @@
 
 import re
 from collections.abc import Mapping, Set
+from datetime import date
 from pathlib import Path
 from typing import cast
 
+from freehold.catalog.override import Override
 from freehold.providers.known import KNOWN
 from freehold.providers.provider import key
 from freehold.settings.reading import Reader, nearest
@@ -36,8 +38,24 @@ def check(settings: Settings, tables: Mapping[str, object], reader: Reader) -> N
         if name in deployments:
             reader.problem(("routes", name), "a deployment has the same name; rename one")
         _route(name, route, deployments, providers - closed, reader)
+    for name, override in settings.catalog.overrides.items():
+        _override(name, override, reader)
     if settings.retry.backoff_ms > settings.retry.max_backoff_ms:
         reader.problem(("retry", "backoff_ms"), "is larger than max_backoff_ms")
+
+
+def _override(name: str, override: Override, reader: Reader) -> None:
+    place = ("catalog", "overrides", name)
+    provider, slash, id_ = name.partition("/")
+    if not slash or not id_ or provider not in KNOWN:
+        hint = nearest(provider, KNOWN) or "; `freehold models show NAME` has the names of both"
+        reader.problem(place, f"is not PROVIDER/ID of a known provider{hint}")
+    try:
+        date.fromisoformat(override.date)
+    except ValueError:
+        reader.problem((*place, "date"), f"there is no day {override.date}")
+    if override.price is None and override.context_window is None and override.max_output_tokens is None:
+        reader.problem(place, "decides nothing: give price, context_window or max_output_tokens")
 
 
 def in_environment(settings: Settings, env: Mapping[str, str]) -> set[str]:

@@ -127,7 +127,7 @@ class Reader:
 
     def named(self, kind: type[Struct], raw: object, keys: tuple[str, ...]) -> object:
         if not isinstance(raw, dict):
-            return self.problem(keys, f"expected tables [{keys[0]}.NAME], got {_toml(raw)}")
+            return self.problem(keys, f"expected tables [{'.'.join(keys)}.NAME], got {_toml(raw)}")
         read: dict[str, Struct] = {}
         for name, table in cast(dict[str, object], raw).items():
             if not re.fullmatch(r"[!-~]+", name):

@@ -4,11 +4,13 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from freehold.catalog.override import Override
 from freehold.core.deployment import Objective, Rollout
 from freehold.core.label import ANYTHING, Clearance
 from freehold.core.money import Price
 from freehold.core.request import Need
 from freehold.core.secret import Secret
+from freehold.core.tariff import Tariff, flat
 from freehold.providers.simulated.simulation import Millis, Seconds, Share, Simulation
 
 Count = Annotated[int, Meta(ge=1)]
@@ -77,13 +79,14 @@ class ProviderSettings(Struct, frozen=True, kw_only=True):
 class DeploymentSettings(Struct, frozen=True, kw_only=True):
     """A model at a provider. What is None is taken from the catalog, and stays unknown where that does not know.
 
-    `names` are further names under which callers may ask for the model.
+    `names` are further names under which callers may ask for the model. A `price` counts before a `tariff`.
     """
 
     provider: str
     model: str
     names: tuple[str, ...] = ()
     price: Price | None = None
+    tariff: Tariff | None = None
     context_window: Count | None = None
     max_output_tokens: Count | None = None
     lacks: frozenset[Need] | None = None
@@ -91,6 +94,11 @@ class DeploymentSettings(Struct, frozen=True, kw_only=True):
     ttft_ms: Millis | None = None
     tokens_per_second: Seconds | None = None
     clearance: Clearance = ANYTHING
+
+    @property
+    def asks(self) -> Tariff | None:
+        """Its price list; None where it is unknown."""
+        return self.tariff if self.price is None else flat(self.price)
 
 
 class RouteSettings(Struct, frozen=True, kw_only=True):
@@ -168,6 +176,17 @@ class DeployerSettings(Struct, frozen=True, kw_only=True):
     refuses: tuple[str, ...] = ()
 
 
+class CatalogSettings(Struct, frozen=True, kw_only=True):
+    """Where `freehold catalog update` looks, and the verifier keys of those whose snapshots are taken.
+
+    `overrides` are by 'PROVIDER/ID' of the offer, as the catalog names it, and count before every source.
+    """
+
+    url: str | None = None
+    keys: tuple[str, ...] = ()
+    overrides: dict[str, Override] = {}
+
+
 class Settings(Struct, frozen=True, kw_only=True):
     """Everything an operator can set."""
 
@@ -183,3 +202,4 @@ class Settings(Struct, frozen=True, kw_only=True):
     simulated: dict[str, SimulatedSettings] = {}
     local: dict[str, LocalSettings] = {}
     deployer: DeployerSettings = DeployerSettings()
+    catalog: CatalogSettings = CatalogSettings()
