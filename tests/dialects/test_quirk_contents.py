@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from chat_streams import DONE, HELLO, delta, frame, said, written
+from msgspec.structs import replace
 
 from freehold.core.events import WholeCall, collect
 from freehold.core.usage import Usage
@@ -53,7 +54,7 @@ def test_parallel_calls_are_told_apart_however_they_are_counted(pieces: list[lis
     body = b"".join(delta(tool_calls=piece) for piece in pieces) + delta("tool_calls")
 
     choice = said(body).choices[0]
-    assert choice.tool_calls == (A, B)
+    assert tuple(replace(call, custom=False) for call in choice.tool_calls) == (A, B)
     assert choice.finish == "tool_calls"
 
 

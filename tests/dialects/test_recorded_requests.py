@@ -5,7 +5,7 @@ import json
 import pytest
 from recorded import REQUESTS, Row, asked, compact, name, needs_recordings, quirks
 
-from freehold.core.request import MediaPart, TextPart
+from freehold.core.request import MediaPart, ResultPart, TextPart
 from freehold.dialects.openai_chat.dialect import OPENAI_CHAT
 from freehold.dialects.quirks import Quirks
 
@@ -94,7 +94,8 @@ def test_the_conversation_of_a_recorded_request_is_read_whole(row: Row) -> None:
         elif content:
             texts = [p["text"] for p in content if p.get("type") == "text"]
             assert "\n".join(texts) == message.text
-            media = [p for p in message.parts if isinstance(p, MediaPart)]
+            within = [m for p in message.parts if isinstance(p, ResultPart) for m in p.media]
+            media = [p for p in message.parts if isinstance(p, MediaPart)] + within
             assert len(media) == sum(p["type"] not in {"text", "thinking"} for p in content)
             assert all(m.url or m.file_id for m in media)
         calls = [p for p in message.parts if type(p).__name__ == "CallPart"]

@@ -14,10 +14,14 @@ Place = Literal["shown", "inside", "outside"]
 class Quirks(Struct, frozen=True, kw_only=True):
     """`stream_usage`: the server knows `stream_options.include_usage`. `max_tokens`: the name under which it wants the
     limit ('' as the caller wrote it). `cached_outside`: cached tokens are counted beside the prompt, not in it.
-    `reasoning`: whether the completion's count includes reasoning.
+    `reasoning`: whether the completion's count includes reasoning. `reasoning_back`: the member of an assistant's turn
+    in which the server wants its reasoning of earlier turns again ('' where it does not). `cache_control`: it takes
+    marks for caching on parts.
     """
 
     stream_usage: bool = True
     max_tokens: str = ""
     cached_outside: bool = False
     reasoning: Place = "shown"
+    reasoning_back: str = ""
+    cache_control: bool = False

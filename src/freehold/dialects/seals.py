@@ -47,7 +47,7 @@ def own(prompt: Prompt, account: str, form: str) -> Prompt:
         parts: list[Part] = []
         for part in message.parts:
             seal = part.seal if isinstance(part, TextPart | CallPart | ReasoningPart) else None
-            if seal is None or (seal.form == form and seal.account in ("", account)):
+            if seal is None or seal.account == account or (not seal.account and seal.form == form):
                 parts.append(part)
                 continue
             dropped = True

@@ -4,7 +4,7 @@ Only structure is typed (choices, deltas, tool calls). Scalars are taken as they
 (null, numbers in strings, objects) and an answer that was paid for must not fail over one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
 import msgspec
@@ -13,6 +13,7 @@ from msgspec import Struct
 from freehold.core.errors import Broken, ProviderError
 from freehold.core.events import Begun, Delta, Event, Finish, Reasoning, Refusal, Text, ToolCall, Used
 from freehold.dialects.openai_chat.calls import Calls
+from freehold.dialects.openai_chat.details import seal_of, signature_of
 from freehold.dialects.openai_chat.errors import complaint, error_in_answer
 from freehold.dialects.openai_chat.finishes import finish_reason
 from freehold.dialects.openai_chat.loose import items, members, number, word
@@ -35,6 +36,7 @@ class _Call(Struct, gc=False):
     id: Any = None
     function: _Function | None = None
     custom: _Function | None = None
+    extra_content: Any = None
 
 
 class _Said(Struct, gc=False):
@@ -144,6 +146,8 @@ class Reader:
         reasoning = said.reasoning_content or said.reasoning or said.thinking or said.reasoning_details
         if reasoning and (thought := _thought(reasoning)):
             deltas.append(Reasoning(thought, index))
+        if said.reasoning_details:
+            deltas += _sealed(said.reasoning_details, index)
         content = said.content
         if type(content) is str:
             if content:
@@ -173,7 +177,9 @@ class Reader:
             said, id_, name = number(call.index), word(call.id), word(function.name)
             index = known.index(choice, said, id_, name, again=(said, id_) in before)
             before.add((said, id_))
-            deltas.append(ToolCall(index, id_, name, arguments, choice))
+            custom = call.custom is not None and function is call.custom
+            seal = None if call.extra_content is None else signature_of(call.extra_content)
+            deltas.append(ToolCall(index, id_, name, arguments, choice, custom, seal))
 
 
 def decode_answer(body: bytes, quirks: Quirks) -> Event:
@@ -197,6 +203,14 @@ def _parts(content: object, choice: int, deltas: list[Delta]) -> None:
             deltas.append(Text(text, choice))
         elif refusal and isinstance(refusal, str):
             deltas.append(Refusal(refusal, choice))
+
+
+def _sealed(details: object, choice: int) -> Iterator[Reasoning]:
+    """What of reasoning details only the provider can read."""
+    for value in items(details):
+        entry = members(value)
+        if (seal := seal_of(entry)) is not None:
+            yield Reasoning("", choice, seal, number(entry.get("index")) or 0)
 
 
 def _thought(value: object) -> str:

@@ -3,9 +3,10 @@
 from freehold.core.errors import FreeholdError, ProviderError
 from freehold.core.events import Event
 from freehold.core.ports import Headers
+from freehold.core.prompt import Prompt
 from freehold.core.request import Message, Request
-from freehold.dialects.dialect import Source
-from freehold.dialects.openai_chat import answer, errors, stream, writing
+from freehold.dialects.dialect import Source, Written
+from freehold.dialects.openai_chat import answer, errors, prompting, reading, stream, writing
 from freehold.dialects.openai_chat import messages as conversation
 from freehold.dialects.openai_chat import request as requests
 from freehold.dialects.quirks import Quirks
@@ -19,6 +20,12 @@ class OpenAIChat:
 
     def decode_request(self, body: bytes, target: str = "") -> Request:
         return requests.decode(body)
+
+    def read(self, request: Request) -> Prompt:
+        return reading.read(request)
+
+    def write(self, prompt: Prompt, *, model: str, quirks: Quirks) -> Written:
+        return prompting.write(prompt, model=model, quirks=quirks)
 
     def path(self, base: str, *, model: str, stream: bool) -> str:
         return base

@@ -25,3 +25,12 @@ def members(value: object) -> dict[str, Any]:
 def items(value: object) -> list[Any]:
     """A list; a list of one for anything else but null."""
     return cast("list[Any]", value) if isinstance(value, list) else [] if value is None else [value]
+
+
+def cache_of(mark: object) -> str:
+    """How long a `cache_control` mark asks for, as OpenRouter and others take it from Anthropic; '' for no mark."""
+    control = members(mark)
+    if control.get("type") != "ephemeral":
+        return ""
+    ttl = control.get("ttl")
+    return "1h" if ttl == "1h" else "5m"

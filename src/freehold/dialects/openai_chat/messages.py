@@ -20,7 +20,8 @@ from freehold.core.request import (
     ResultPart,
     TextPart,
 )
-from freehold.dialects.openai_chat.loose import items, members, word
+from freehold.dialects.openai_chat.details import signature_of, thoughts
+from freehold.dialects.openai_chat.loose import cache_of, items, members, word
 
 
 class _Function(Struct):
@@ -35,6 +36,7 @@ class _Call(Struct):
     id: str | None = None
     function: _Function | None = None
     custom: _Function | None = None
+    extra_content: Any = None
 
 
 class _Turn(Struct):
@@ -45,7 +47,10 @@ class _Turn(Struct):
     tool_call_id: str | None = None
     reasoning_content: Any = None
     reasoning: Any = None
+    reasoning_details: Any = None
     refusal: Any = None
+    name: str | None = None
+    cache_control: Any = None
 
 
 _turns = msgspec.json.Decoder(list[_Turn]).decode
@@ -71,30 +76,43 @@ def messages(request: Request) -> tuple[Message, ...]:
 
 
 def _message(turn: _Turn) -> Message:
-    parts: list[Part] = []
-    for thought in (turn.reasoning_content, turn.reasoning):
-        if thought and isinstance(thought, str):
-            parts.append(ReasoningPart(thought))
-            break
-    result = turn.role in {"tool", "function"}
-    for value in items(turn.content):
-        part = _part(value)
-        if part is not None:
-            text = isinstance(part, TextPart)
-            parts.append(ResultPart(turn.tool_call_id or "", part.text) if result and text else part)
+    role: Any = _ROLES.get(turn.role, "user")
+    said = [part for value in items(turn.content) if (part := _part(value)) is not None]
+    if role == "tool":
+        name = turn.name or ""
+        return Message("tool", (_result(turn.tool_call_id or name, name, said, cache_of(turn.cache_control)),))
+    parts: list[Part] = [*_thoughts(turn), *said]
     if turn.refusal and isinstance(turn.refusal, str):
         parts.append(TextPart(turn.refusal))
-    parts += [_call(c.id or "", c.function or c.custom or _Function()) for c in turn.tool_calls or ()]
+    parts += [_call(call) for call in turn.tool_calls or ()]
     if turn.function_call is not None:
-        parts.append(_call("", turn.function_call))
-    role: Any = _ROLES.get(turn.role, "user")
-    return Message(role, tuple(parts))
+        parts.append(_call(_Call(turn.function_call.name, turn.function_call)))
+    return Message(role, tuple(parts), turn.name or "")
 
 
-def _call(id_: str, function: _Function) -> CallPart:
+def _thoughts(turn: _Turn) -> list[ReasoningPart]:
+    """Reasoning sent back: details say more than text alone."""
+    detailed = thoughts(turn.reasoning_details)
+    text = next((t for t in (turn.reasoning_content, turn.reasoning) if t and isinstance(t, str)), "")
+    if detailed and text and not any(thought.text for thought in detailed):
+        return [ReasoningPart(text, detailed[0].seal), *detailed[1:]]
+    return detailed or ([ReasoningPart(text)] if text else [])
+
+
+def _result(id_: str, name: str, said: list[Part], cache: str) -> ResultPart:
+    """What a tool said: its text, and the media beside it."""
+    text = "\n".join(part.text for part in said if isinstance(part, TextPart))
+    media = tuple(part for part in said if isinstance(part, MediaPart))
+    marks = [part.cache for part in said if isinstance(part, TextPart) and part.cache]
+    return ResultPart(id_, text, media, name=name, cache=cache or next(iter(marks), ""))
+
+
+def _call(call: _Call) -> CallPart:
+    function = call.function or call.custom or _Function()
     said = function.arguments if function.input is None else function.input
     arguments = said if isinstance(said, str) else msgspec.json.encode(said).decode()
-    return CallPart(id_, function.name, arguments)
+    custom = call.function is None and call.custom is not None
+    return CallPart(call.id or "", function.name, arguments, custom, seal=signature_of(call.extra_content))
 
 
 def _part(value: object) -> Part | None:
@@ -106,10 +124,12 @@ def _part(value: object) -> Part | None:
     type_ = word(part.get("type"))
     kind = _KINDS.get(type_)
     if kind is not None:
-        return _media(kind, part.get(type_) or part.get(f"{kind}_url") or part)
+        medium = _media(kind, part.get(type_) or part.get(f"{kind}_url") or part)
+        cache = cache_of(part.get("cache_control"))
+        return msgspec.structs.replace(medium, cache=cache) if cache else medium
     if type_ == "thinking":
         return ReasoningPart(_text(part.get("thinking")))
-    return TextPart(_text(part))
+    return TextPart(_text(part), cache_of(part.get("cache_control")))
 
 
 def _text(value: object) -> str:
@@ -128,10 +148,15 @@ def _media(kind: Any, value: object) -> MediaPart:
         return MediaPart(kind, url=value)
     medium = members(value)
     url = next((u for n in ("url", "data", "file_data") if isinstance(u := medium.get(n), str)), "")
-    form, file_id = medium.get("format"), medium.get("file_id")
+    form = medium.get("format")
+    media_type = f"audio/{form}" if kind == "audio" and isinstance(form, str) else ""
+    if media_type and url and not url.startswith(("data:", "http:", "https:")):
+        url = f"data:{media_type};base64,{url}"
     return MediaPart(
         kind,
         url=url,
-        media_type=f"audio/{form}" if kind == "audio" and isinstance(form, str) else "",
-        file_id=file_id if isinstance(file_id, str) else "",
+        media_type=media_type,
+        file_id=word(medium.get("file_id")),
+        name=word(medium.get("filename")),
+        detail=word(medium.get("detail")),
     )

@@ -25,6 +25,7 @@ def patched(data: bytes, deltas: tuple[Delta, ...]) -> bytes:
     for choice in _objects(value.get("choices")):
         index = number(choice.get("index")) or 0
         mine = [d for d in deltas if isinstance(d, Text | Reasoning | Refusal | ToolCall) and d.choice == index]
+        mine = [d for d in mine if type(d) is not Reasoning or d.text or d.seal is None]  # seals stay where they are
         said = [members(choice[name]) for name in ("delta", "message") if isinstance(choice.get(name), dict)]
         changed = False
         for place, part in enumerate(said):

@@ -9,11 +9,25 @@ from typing import Any
 import msgspec
 
 from freehold.core.errors import FreeholdError
-from freehold.core.events import Begun, Collect, Delta, Event, Finish, Reasoning, Refusal, Text, ToolCall, Used
+from freehold.core.events import (
+    Begun,
+    Choice,
+    Collect,
+    Delta,
+    Event,
+    Finish,
+    Reasoning,
+    Refusal,
+    Text,
+    ToolCall,
+    Used,
+    WholeCall,
+)
 from freehold.core.money import NANO
 from freehold.core.request import Request
 from freehold.core.usage import Usage
 from freehold.dialects.dialect import Source
+from freehold.dialects.openai_chat.details import detail_of, foreign_detail, signed
 from freehold.dialects.openai_chat.errors import encode_stream_error
 from freehold.dialects.openai_chat.patching import patched
 from freehold.dialects.sse import payload, replaced
@@ -33,11 +47,24 @@ class Encoder:
     With a `source` the bytes of events are in another dialect, and only what they say is written.
     """
 
-    __slots__ = ("_at", "_fold", "_foreign", "_id", "_model", "_own", "_request", "_roles", "_stream", "_usage")
+    __slots__ = (
+        "_account",
+        "_at",
+        "_fold",
+        "_foreign",
+        "_id",
+        "_model",
+        "_own",
+        "_request",
+        "_roles",
+        "_stream",
+        "_usage",
+    )
 
     def __init__(self, request: Request, *, id: str, at: int, source: Source | None = None) -> None:
         self._request = request
         self._foreign = source is not None
+        self._account = "" if source is None else source.account
         self._stream = request.stream
         self._own = id
         self._id = ""  # the provider's
@@ -106,16 +133,33 @@ class Encoder:
                 return self._data(choice, {}, FINISHES.get(reason, reason))
             case Text(text, choice):
                 return self._data(choice, {"content": text})
-            case Reasoning(text, choice):
-                return self._data(choice, {"reasoning_content": text})
+            case Reasoning():
+                return self._data(delta.choice, self._thought(delta))
             case Refusal(text, choice):
                 return self._data(choice, {"refusal": text})
             case ToolCall():
-                call: dict[str, Any] = {"index": delta.index, "function": {"arguments": delta.arguments}}
-                if delta.id or delta.name:
-                    call |= {"id": delta.id, "type": "function"}
-                    call["function"] = {"name": delta.name, "arguments": delta.arguments}
-                return self._data(delta.choice, {"tool_calls": [call]})
+                return self._data(delta.choice, {"tool_calls": [self._piece(delta)]})
+
+    def _piece(self, piece: ToolCall) -> dict[str, Any]:
+        """A piece of a call; only the first one for an index says what it is."""
+        kind, text = ("custom", "input") if piece.custom else ("function", "arguments")
+        said: dict[str, Any] = {text: piece.arguments}
+        if not (piece.id or piece.name):
+            return {"index": piece.index, kind: said}
+        call: dict[str, Any] = {"index": piece.index, "id": piece.id, "type": kind, kind: {"name": piece.name, **said}}
+        if piece.seal is not None:
+            call["extra_content"] = signed(piece.seal, self._account)
+        return call
+
+    def _thought(self, delta: Reasoning) -> dict[str, Any]:
+        """Reasoning, with the details by which a caller can send it back where it comes from another dialect."""
+        said: dict[str, Any] = {"reasoning_content": delta.text} if delta.text else {}
+        if self._foreign:
+            detail = foreign_detail(delta.text, delta.seal, account=self._account, index=delta.block)
+            said["reasoning_details"] = [detail]
+        elif delta.seal is not None:
+            said["reasoning_details"] = [detail_of("", delta.seal)]
+        return said
 
     def _data(self, choice: int, said: dict[str, Any], finish: str | None = None) -> bytes:
         if choice not in self._roles:
@@ -145,12 +189,11 @@ class Encoder:
             message: dict[str, Any] = {"role": "assistant", "content": choice.text or None}
             if choice.reasoning:
                 message["reasoning_content"] = choice.reasoning
+            if details := self._details(choice):
+                message["reasoning_details"] = details
             message["refusal"] = choice.refusal or None
             if choice.tool_calls:
-                message["tool_calls"] = [
-                    {"id": c.id, "type": "function", "function": {"name": c.name, "arguments": c.arguments}}
-                    for c in choice.tool_calls
-                ]
+                message["tool_calls"] = [self._call(call) for call in choice.tool_calls]
             finish = choice.finish or "stop"
             choices.append({"index": index, "message": message, "finish_reason": FINISHES.get(finish, finish)})
         completion: dict[str, Any] = {
@@ -163,6 +206,19 @@ class Encoder:
         if answer.usage is not None:
             completion["usage"] = usage_json(answer.usage)
         return msgspec.json.encode(completion)
+
+    def _call(self, call: WholeCall) -> dict[str, Any]:
+        kind, text = ("custom", "input") if call.custom else ("function", "arguments")
+        more = {} if call.seal is None else {"extra_content": signed(call.seal, self._account)}
+        return {"id": call.id, "type": kind, kind: {"name": call.name, text: call.arguments}, **more}
+
+    def _details(self, choice: Choice) -> list[dict[str, Any]]:
+        if not self._foreign:
+            return [detail_of("", thought.seal) for thought in choice.thoughts if thought.seal is not None]
+        return [
+            foreign_detail(thought.text, thought.seal, account=self._account, index=index)
+            for index, thought in enumerate(choice.thoughts)
+        ]
 
 
 def usage_json(usage: Usage) -> dict[str, Any]:
