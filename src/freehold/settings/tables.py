@@ -37,9 +37,10 @@ class ServerSettings(Struct, frozen=True, kw_only=True):
 
 
 class DataSettings(Struct, frozen=True, kw_only=True):
-    """Where state is kept. No `database_url`: SQLite inside `folder`."""
+    """Where state is kept. No `database_url`: SQLite inside `folder`. `node` names the gateway's ledger."""
 
     folder: str = "freehold-data"
+    node: Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9.-]{0,62}$")] = "main"
     durability: Literal["async", "sync"] = "async"
     database_url: Secret | None = None
 
@@ -187,6 +188,15 @@ class CatalogSettings(Struct, frozen=True, kw_only=True):
     overrides: dict[str, Override] = {}
 
 
+class FlywheelSettings(Struct, frozen=True, kw_only=True):
+    """What happens to models when something that they learned from is withdrawn: a consent, or a provider's terms.
+
+    quarantine: they serve no more. retune: the same, and successors are made without what was withdrawn.
+    """
+
+    on_withdrawal: Literal["quarantine", "retune"] = "quarantine"
+
+
 class Settings(Struct, frozen=True, kw_only=True):
     """Everything an operator can set."""
 
@@ -203,3 +213,4 @@ class Settings(Struct, frozen=True, kw_only=True):
     local: dict[str, LocalSettings] = {}
     deployer: DeployerSettings = DeployerSettings()
     catalog: CatalogSettings = CatalogSettings()
+    flywheel: FlywheelSettings = FlywheelSettings()
