@@ -10,7 +10,7 @@ from freehold.core.errors import Changed
 from freehold.store.database import Database
 from freehold.store.schema import documents, generations
 
-Kind = Literal["model", "rollout", "evidence", "run"]
+Kind = Literal["model", "rollout", "evidence", "run", "withdrawn", "terms", "node"]
 T = TypeVar("T")
 
 

@@ -1,6 +1,6 @@
 """The tables of the store. A change here comes with a revision in `migrations/versions`; a test compares the two."""
 
-from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, MetaData, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, LargeBinary, MetaData, Table, Text
 
 metadata = MetaData(naming_convention={"pk": "pk_%(table_name)s", "ix": "ix_%(table_name)s_%(column_0_N_name)s"})
 
@@ -144,10 +144,26 @@ dataset_inferences = Table(
 documents = Table(
     "documents",
     metadata,
-    Column("kind", Text, primary_key=True),  # model, rollout, evidence, run
+    Column("kind", Text, primary_key=True),  # see documents.Kind
     Column("name", Text, primary_key=True),
     Column("at", BigInteger, nullable=False),  # last changed, UTC nanoseconds
     Column("version", BigInteger, nullable=False),  # counts its changes, so that two writers cannot lose one
     Column("document", Text, nullable=False),  # JSON
     Index(None, "kind", "at"),
+)
+
+parcels = Table(
+    "parcels",
+    metadata,
+    Column("name", Text, primary_key=True),  # kind/name
+    Column("digest", Text, nullable=False),  # SHA-256 of the parts together, hex
+    Column("size", BigInteger, nullable=False),  # bytes
+)
+
+parcel_parts = Table(
+    "parcel_parts",
+    metadata,
+    Column("parcel", Text, primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),  # from 0
+    Column("data", LargeBinary, nullable=False),
 )
