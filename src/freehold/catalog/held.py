@@ -16,8 +16,11 @@ Kind = Literal["model", "offer", "alias", "source"]
 Alias = tuple[str, str, str | None, str | None]
 
 
+NOTHING = Raw(b"null")
+
+
 class Held(Struct, frozen=True, kw_only=True):
-    """An entry that is held back, and why. `old` is what stays instead, as JSON; None where there was nothing.
+    """An entry that is held back, and why. `old` is what stays instead, as JSON; null where there was nothing.
 
     `subject` is a model's id, 'PROVIDER/ID' of an offer, the name of an alias or of a source. The `old` of an alias is
     the list of its spans. `under` is the model of which the new snapshot lists an offer.
@@ -26,14 +29,13 @@ class Held(Struct, frozen=True, kw_only=True):
     kind: Kind
     subject: str
     why: tuple[str, ...]
-    old: Raw | None = None
+    old: Raw = NOTHING
     under: str | None = None
 
 
 def held(kind: Kind, subject: str, why: Iterable[str], old: object | None, under: str | None = None) -> Held:
     """An entry held back, with what stays instead of it."""
-    raw = None if old is None else Raw(msgspec.json.encode(old))
-    return Held(kind=kind, subject=subject, why=tuple(why), old=raw, under=under)
+    return Held(kind=kind, subject=subject, why=tuple(why), old=Raw(msgspec.json.encode(old)), under=under)
 
 
 def overlaid(file: File, those: Iterable[Held]) -> File:
@@ -82,4 +84,4 @@ def _sources(file: File, those: Mapping[str, Held]) -> dict[str, Source]:
 
 
 def _old(those: Mapping[str, Held], kind: type[T]) -> dict[str, T]:
-    return {name: msgspec.json.decode(one.old, type=kind) for name, one in those.items() if one.old is not None}
+    return {name: msgspec.json.decode(one.old, type=kind) for name, one in those.items() if one.old != NOTHING}

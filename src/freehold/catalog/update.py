@@ -86,8 +86,6 @@ def rollback(snapshots: Snapshots, decision: Decision, record: Record, *, to: st
     with snapshots.changing():
         newest = snapshots.newest()
         if to is None:
-            if not newest.number:
-                raise InvalidRequest("There is nothing to go back to: the catalog of the package holds, as it came")
             goal = snapshots.numbered(newest.back)
             back = goal.back
         else:
@@ -97,6 +95,8 @@ def rollback(snapshots: Snapshots, decision: Decision, record: Record, *, to: st
             if goal is None:
                 raise InvalidRequest(f"{digest[:12]} never held here; `freehold catalog update` takes it into use")
             back = newest.number
+        if (goal.snapshot, goal.held) == (newest.snapshot, newest.held):
+            raise InvalidRequest(f"There is nothing to go back to: {goal.snapshot[:12]} is in use, as it was then")
         standing = _next(newest, decision, snapshot=goal.snapshot, held=goal.held, back=back)
         return _turn(snapshots, _before(snapshots, newest), standing, (), record=record, verb="catalog.rolled_back")
 

@@ -16,6 +16,7 @@ from freehold.core.errors import FreeholdError
 
 LATER = {
     "models": "freehold.cli.models:models",
+    "catalog": "freehold.cli.catalog:catalog",
     "datasets": "freehold.cli.datasets:datasets",
     "feedback": "freehold.cli.datasets:feedback",
     "consents": "freehold.cli.datasets:consents",
