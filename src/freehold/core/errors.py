@@ -16,10 +16,12 @@ from typing import ClassVar
 class FreeholdError(Exception):
     """An error with an HTTP status, a stable code, and whether the same request may succeed later.
 
-    `retry_after` is in seconds, when somebody named a time.
+    `retry_after` is in seconds, when somebody named a time. `request_id` is the id under which its request is
+    answered, once that is known: some dialects say it beside the error.
     """
 
     status: int = 500
+    request_id: str = ""
     code: ClassVar[str] = "error"
     retryable: ClassVar[bool] = False
 
