@@ -1,5 +1,6 @@
 """What happened, read from the ledger while the gateway writes it, and joined with what was right."""
 
+import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -13,7 +14,8 @@ from demo.gateway import environment
 from freehold.app.explain import decision_of
 from freehold.core.decision import Decision
 from freehold.core.inference import Inference
-from freehold.core.money import Price, cost
+from freehold.core.money import Price
+from freehold.core.tariff import flat
 from freehold.ledger import reader
 from freehold.ledger.segment import START
 from freehold.settings.load import load
@@ -61,7 +63,9 @@ class Tally:
         self.answers: list[Answer] = []
         self.real: list[Answer] = []
         whole = resolve(load(settings, environment()))
-        self.prices: dict[str, Price | None] = {name: d.price for name, d in whole.deployments.items()}
+        self.prices: dict[str, Price | None] = {
+            name: None if d.asks is None else d.asks.price(time.time_ns()) for name, d in whole.deployments.items()
+        }
         self._simulated = [name for name, d in whole.deployments.items() if d.provider in whole.simulated]
 
     def follow(self) -> None:
@@ -127,7 +131,9 @@ class Tally:
         """The dearest deployment, what the simulated routes cost, and what they would have cost there: nano-dollars."""
         dearest = max(self._simulated, key=self._dear)
         price, used = self.prices[dearest], [i for i in self.inferences.values() if i.route != REAL]
-        there = sum(cost(i.usage, price) for i in used if i.usage is not None and price is not None)
+        bill = None if price is None else flat(price).bill
+        bills = [bill(i.usage, i.at) for i in used if i.usage is not None] if bill is not None else []
+        there = sum(b.amount for b in bills if b is not None)
         return dearest, sum(i.cost or 0 for i in used), there
 
     def _dear(self, name: str) -> int:

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from freehold.catalog.book import catalog
-from freehold.catalog.tariff import Use, bill
 from freehold.core.money import stated
 from freehold.dialects.openai_chat.usage import normal
 from freehold.providers.known import KNOWN
@@ -46,7 +45,7 @@ def test_the_bill_of_a_recorded_answer_is_the_stated_cost_or_less_where_more_tha
             continue
         counted = normal(usage, KNOWN[provider].quirks)
         assert counted is not None
-        billed, said = bill(Use(usage=counted), offer.tariff.value, 0), stated(usage["cost"])
+        billed, said = offer.tariff.value.bill(counted, 0), stated(usage["cost"])
         assert billed is not None
         assert billed.amount <= said + 1, (provider, model)
         exact += abs(billed.amount - said) <= 1

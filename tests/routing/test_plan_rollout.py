@@ -6,10 +6,11 @@ from hypothesis import strategies as st
 from freehold.core.decision import Health, Inputs
 from freehold.core.deployment import Deployment, Rollout
 from freehold.core.money import Price
+from freehold.core.tariff import flat
 from freehold.routing.plan import Rule, plan
 
-DEAR = Deployment(id="dear", provider="lab", model="dear", price=Price(input=9, output=9), quality=0.9)
-OWN = Deployment(id="own", provider="own", model="own", price=Price(input=0, output=0), quality=0.9)
+DEAR = Deployment(id="dear", provider="lab", model="dear", tariff=flat(Price(input=9, output=9)), quality=0.9)
+OWN = Deployment(id="own", provider="own", model="own", tariff=flat(Price(input=0, output=0)), quality=0.9)
 BOTH = (DEAR, OWN)
 
 
@@ -50,7 +51,7 @@ def test_a_conversation_without_a_place_sees_no_canary() -> None:
 
 def test_a_full_rollout_asks_the_candidate_first_whatever_the_objective() -> None:
     best = Rule(objective="best", rollout=Rollout(candidate="own", step="full"))
-    better = Deployment(id="better", provider="lab", model="better", price=Price(input=1, output=1), quality=1.0)
+    better = Deployment(id="better", provider="lab", model="better", tariff=flat(Price(input=1, output=1)), quality=1.0)
 
     decision = plan(inputs(None), best, (better, OWN))
 
@@ -66,7 +67,7 @@ def test_a_candidate_that_is_not_well_is_passed_over() -> None:
 
 
 def test_who_came_by_an_earlier_rollout_serves_where_the_candidate_does_not() -> None:
-    new = Deployment(id="new", provider="own", model="new", price=Price(input=0, output=0), quality=0.5)
+    new = Deployment(id="new", provider="own", model="new", tariff=flat(Price(input=0, output=0)), quality=0.5)
     trial = Rollout(candidate="new", step="canary", share=0.5, incumbent="own")
 
     inside = plan(inputs(0.4), rule(trial), (DEAR, OWN, new))

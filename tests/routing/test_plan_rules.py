@@ -1,6 +1,7 @@
 """The plan: who may serve, in which order, and why not; held against rules written a second time, the plain way."""
 
 from fnmatch import fnmatchcase
+from fractions import Fraction
 from itertools import pairwise
 from math import inf
 
@@ -10,8 +11,8 @@ from hypothesis import strategies as st
 from freehold.core.decision import Decision, Health, Inputs
 from freehold.core.deployment import Deployment
 from freehold.core.label import Clearance, Label, Sensitivity
-from freehold.core.money import Price, cost
-from freehold.core.usage import Usage
+from freehold.core.money import Price
+from freehold.core.tariff import flat
 from freehold.routing.plan import Rule, plan
 
 STEADY = settings(max_examples=200, deadline=None, derandomize=True)
@@ -54,7 +55,7 @@ def worlds(draw: st.DrawFn) -> tuple[Inputs, tuple[Deployment, ...]]:
             lacks=draw(st.frozensets(st.sampled_from(NEEDS), max_size=2)),  # type: ignore[arg-type]
             context_window=draw(maybe(st.integers(1, 5000))),
             max_output_tokens=draw(maybe(st.integers(1, 2000))),
-            price=draw(maybe(prices)),
+            tariff=draw(maybe(prices.map(flat))),
             quality=draw(maybe(st.floats(0, 1))),
             ttft_ms=draw(maybe(st.floats(1, 5000))),
             tokens_per_second=draw(maybe(st.floats(1, 500))),
@@ -93,7 +94,7 @@ def grounds(d: Deployment, i: Inputs) -> set[str]:
         found.add("label")
     if (label.zones is not None and clear.zone not in label.zones) or (label.sovereign and not clear.sovereign):
         found.add("label")
-    if i.budgeted and d.price is None:
+    if i.budgeted and d.tariff is None:
         found.add("price")
     if i.health.get(d.id, Health()).open:
         found.add("health")
@@ -101,8 +102,10 @@ def grounds(d: Deployment, i: Inputs) -> set[str]:
 
 
 def expected_cost(d: Deployment, i: Inputs) -> float:
-    usage = Usage(input_tokens=i.prompt_tokens, output_tokens=i.output_tokens or 256)
-    return inf if d.price is None else cost(usage, d.price)
+    price = None if d.tariff is None else d.tariff.rows[0].rates
+    if price is None:
+        return inf
+    return round(Fraction(i.prompt_tokens * price.input + (i.output_tokens or 256) * price.output, 1_000_000))
 
 
 def quality(d: Deployment, i: Inputs) -> float:
@@ -192,7 +195,7 @@ def test_an_ordered_route_keeps_its_order(world: tuple[Inputs, tuple[Deployment,
 
 
 def drawn(weights: dict[str, float], draw: float, ids: str = "abc", **health: Health) -> Decision:
-    candidates = [Deployment(id=i, provider="p", model=i, price=Price(input=1, output=1)) for i in ids]
+    candidates = [Deployment(id=i, provider="p", model=i, tariff=flat(Price(input=1, output=1))) for i in ids]
     inputs = Inputs(settings="s", asked="r", candidates=tuple(ids), draw=draw, health=health)
     return plan(inputs, Rule(objective="cheapest", weights=weights), candidates)
 

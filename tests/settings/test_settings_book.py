@@ -6,6 +6,7 @@ from freehold.catalog.offers import Offer
 from freehold.core.deployment import Deployment, Route
 from freehold.core.money import Price
 from freehold.core.secret import Secret
+from freehold.core.tariff import flat
 from freehold.providers.discovery import Found
 from freehold.settings.book import Book, Listed, Target
 from freehold.settings.load import read
@@ -49,6 +50,10 @@ def book(*found: Found, **tables: object) -> Book:
     return Book(resolve(settings, found, CATALOG))
 
 
+def price(deployment: Deployment) -> Price | None:
+    return None if deployment.tariff is None else deployment.tariff.price(0)
+
+
 def ids(target: Target | None) -> tuple[str, ...]:
     assert target is not None
     assert target.route.deployments == tuple(d.id for d in target.deployments)
@@ -63,7 +68,7 @@ def test_a_found_provider_offers_what_the_catalog_knows_with_its_facts() -> None
         lacks=frozenset({"audio"}),
         context_window=1000,
         max_output_tokens=100,
-        price=DEAR,
+        tariff=flat(DEAR),
     )
     assert book(OPENAI).target("openai/gpt-5") == Target(
         Route(name="openai/gpt-5", deployments=("openai/gpt-5",), ordered=True), (gpt,)
@@ -119,7 +124,7 @@ def test_a_provider_whose_deployments_are_named_serves_only_those() -> None:
     assert served.target("openai/gpt-99") is None
     small = served.deployment("small")
     assert small is not None
-    assert (small.price, small.context_window) == (Price(input=500_000_000, output=1_000_000_000), 1000)
+    assert (price(small), small.context_window) == (Price(input=500_000_000, output=1_000_000_000), 1000)
     assert ids(served.target("gpt-5")) == ids(served.target("mini")) == ids(served.target("small")) == ("small",)
 
 
@@ -146,7 +151,7 @@ def test_a_route_comes_first_and_keeps_its_order_and_rules() -> None:
 def test_a_local_server_offers_what_it_lists_free_of_charge_unless_it_passes_the_model_on() -> None:
     served = book(OLLAMA)
 
-    prices = {d.id: d.price for d in served.deployments.values()}
+    prices = {d.id: price(d) for d in served.deployments.values()}
     assert prices == {"ollama/llama3:8b": Price(input=0, output=0), "ollama/big:120b-cloud": None}
 
 
@@ -175,7 +180,7 @@ def test_examples_before_a_question_cost_what_their_base_costs_wherever_its_pric
         },
     )
 
-    by_id = {d.id: d.price for d in served.deployments.values()}
+    by_id = {d.id: price(d) for d in served.deployments.values()}
     assert by_id["a"] == by_id["listed"] == DEAR
     assert by_id["b"] == by_id["played"] is not None
     assert by_id["c"] == Price(input=0, output=0)
@@ -190,7 +195,9 @@ def test_a_simulated_provider_is_a_deployment_with_its_own_price_and_speed() -> 
         deployments={"swift": {"provider": "named", "model": "anything", "ttft_ms": 1}},
     )
 
-    facts = {d.id: (d.price and d.price.input, d.ttft_ms, d.tokens_per_second) for d in served.deployments.values()}
+    facts = {
+        d.id: ((asked := price(d)) and asked.input, d.ttft_ms, d.tokens_per_second) for d in served.deployments.values()
+    }
     assert facts == {"swift": (3_000_000_000, 1.0, None), "toy/simulated": (1_000_000_000, 5.0, 100.0)}
     assert ids(served.target("toy/simulated")) == ("toy/simulated",)
     assert served.target("toy/other") is None

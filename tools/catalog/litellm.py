@@ -6,7 +6,8 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 
 from freehold.catalog.schema import Sighting
-from freehold.catalog.tariff import PARTS, Hours, Rates, Row, Tariff
+from freehold.core.money import Price
+from freehold.core.tariff import PARTS, Hours, Row, Tariff
 
 SERVICES = {
     "batches": "batch",
@@ -34,12 +35,12 @@ def rate(dollars: float) -> int:
     return int((Decimal(repr(dollars)) * 10**15).to_integral_value(rounding=ROUND_HALF_EVEN))
 
 
-def rates(fields: Mapping[str, float], mode: str) -> Rates | None:
+def rates(fields: Mapping[str, float], mode: str) -> Price | None:
     """The rates of one row; None where what it costs is not said. Nothing but an embedding's answer costs zero."""
     known = {name: rate(value) for name, value in fields.items() if value}
     if mode in MODES and "input" in known:
         known.setdefault("output", 0)
-    return Rates(**known) if {"input", "output"} <= known.keys() else None
+    return Price(**known) if {"input", "output"} <= known.keys() else None
 
 
 def tariff(entry: Mapping[str, Any]) -> Tariff | None:

@@ -5,7 +5,8 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 
 from freehold.catalog.schema import Sighting
-from freehold.catalog.tariff import Rates, Row, Tariff
+from freehold.core.money import Price
+from freehold.core.tariff import Row, Tariff
 
 FIELDS = {
     "input": "input",
@@ -18,14 +19,14 @@ FIELDS = {
 }
 
 
-def rates(cost: Mapping[str, Any]) -> Rates | None:
-    """Rates of dollars for a million tokens; None where what it costs is not said. Zero is unknown."""
+def rates(cost: Mapping[str, Any]) -> Price | None:
+    """The price, of dollars for a million tokens; None where what it costs is not said. Zero is unknown."""
     known = {
         field: int((Decimal(repr(cost[key])) * 10**9).to_integral_value(rounding=ROUND_HALF_EVEN))
         for key, field in FIELDS.items()
         if cost.get(key)
     }
-    return Rates(**known) if {"input", "output"} <= known.keys() else None
+    return Price(**known) if {"input", "output"} <= known.keys() else None
 
 
 def table(value: Any) -> dict[str, Any]:

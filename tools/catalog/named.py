@@ -7,7 +7,8 @@ from typing import Any
 import msgspec
 
 from freehold.catalog.schema import Layers, Model, Sighting
-from freehold.catalog.tariff import Rates, Row, Tariff
+from freehold.core.money import Price
+from freehold.core.tariff import Row, Tariff
 from tools.catalog.modelsdev import table
 
 IDS = {"claude-opus-4.6": "claude-opus-4-6"}
@@ -63,7 +64,7 @@ VALID = {
 
 BETWEEN = Sighting(
     source="genai-prices",
-    tariff=Tariff(rows=(Row(rates=Rates(input=220_000_000, output=660_000_000, cache_read=7_000_000)),)),
+    tariff=Tariff(rows=(Row(rates=Price(input=220_000_000, output=660_000_000, cache_read=7_000_000)),)),
     valid_from="2026-08-17",
     valid_to="2026-09-10",
 )

@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from freehold.catalog.observation import Source
-from freehold.catalog.tariff import Tariff
+from freehold.core.tariff import Tariff
 
 
 class Layers(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):

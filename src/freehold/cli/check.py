@@ -1,6 +1,7 @@
 """freehold check: are the settings right, and what do they serve?"""
 
 import os
+import time
 from pathlib import Path
 
 import click
@@ -62,7 +63,7 @@ def _tell(served: Served, book: Book) -> None:
     table = Table("deployment", "provider", "model", "input/M", "output/M", box=None, pad_edge=False)
     for name in book.settings.deployments:
         deployment = book.deployments[name]
-        price = deployment.price
+        price = None if deployment.tariff is None else deployment.tariff.price(time.time_ns())
         asks = ("unknown", "unknown") if price is None else (dollars(price.input), dollars(price.output))
         table.add_row(*map(escape, (name, deployment.provider, deployment.model, *asks)))
     if served.deployments:

@@ -14,10 +14,10 @@ from freehold.catalog.book import Catalog, Published, catalog, instant, searched
 from freehold.catalog.licences import CLAIMS, LICENCES, Claim, Clause
 from freehold.catalog.observation import Fact, Source
 from freehold.catalog.schema import Model
-from freehold.catalog.tariff import Tariff
 from freehold.cli.context import JSON, print_json, screen
 from freehold.core.errors import InvalidRequest
 from freehold.core.money import Price, dollars
+from freehold.core.tariff import Tariff
 
 CAPABILITIES = ("audio", "image", "json", "open", "pdf", "reasoning", "tools", "video")
 

@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 import click
 import uvloop
-from msgspec.structs import fields, replace
+from msgspec.structs import asdict, fields, replace
 
 from freehold.app.gateway import cannot_listen
 from freehold.cli.context import SETTINGS
@@ -119,13 +119,7 @@ def _caller(simulation: SimulatedSettings, url: str) -> str:
     lines = [f"[providers.{name}]", f'base_url = "{url}"']
     if price is None:
         return "\n".join([*lines, 'models = ["simulated"]'])
-    kinds = {
-        "input": price.input,
-        "output": price.output,
-        "cache_read": price.cache_read,
-        "cache_write": price.cache_write,
-    }
-    amounts = ", ".join(f'{kind} = "{_plain(amount)}"' for kind, amount in kinds.items() if amount is not None)
+    amounts = ", ".join(f'{kind} = "{_plain(rate)}"' for kind, rate in asdict(price).items() if rate is not None)
     lines += [
         "",
         f"[deployments.{name}-model]",

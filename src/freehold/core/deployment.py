@@ -5,8 +5,8 @@ from typing import Literal
 from msgspec import Struct
 
 from freehold.core.label import ANYTHING, Clearance
-from freehold.core.money import Price
 from freehold.core.request import Need
+from freehold.core.tariff import Tariff
 
 Objective = Literal["cheapest", "fastest", "best", "balanced"]
 
@@ -14,7 +14,7 @@ Objective = Literal["cheapest", "fastest", "best", "balanced"]
 class Deployment(Struct, frozen=True, kw_only=True):
     """A model at a provider. `id` is 'provider/model' unless the settings give a name.
 
-    None means unknown, never zero or unlimited: an unknown price ranks last under `cheapest` and is refused under a
+    None means unknown, never zero or unlimited: an unknown tariff ranks last under `cheapest` and is refused under a
     budget. `quality` (0 to 1, chance of a good answer), `ttft_ms` (time to first token) and `tokens_per_second` are
     priors, used until something was measured.
     """
@@ -25,7 +25,7 @@ class Deployment(Struct, frozen=True, kw_only=True):
     lacks: frozenset[Need] = frozenset()
     context_window: int | None = None
     max_output_tokens: int | None = None
-    price: Price | None = None
+    tariff: Tariff | None = None
     quality: float | None = None
     ttft_ms: float | None = None
     tokens_per_second: float | None = None

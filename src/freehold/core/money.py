@@ -1,42 +1,31 @@
-"""Money: integers of nano-dollars (10^-9 USD), and the price of tokens."""
+"""Money: integers of nano-dollars (10^-9 USD), and a price in them. What a request costs is in `core/tariff`."""
 
 from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
 
 from msgspec import Struct
 
-from freehold.core.usage import Usage
-
 NANO = 1_000_000_000
 MILLION = 1_000_000
 
 
-class Price(Struct, frozen=True, kw_only=True):
-    """What a deployment charges: nano-dollars for a million tokens of each kind.
+class Price(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """Nano-dollars for a million of each kind: of tokens, and of searches.
 
-    A cached kind that is None is billed as plain input.
+    A kind of input that is None is billed as plain input, a kind of output as plain output; `cache_write_1h`, a write
+    that lives for an hour, as a cache write. A search that has no price has an unknown one.
     """
 
     input: int
     output: int
     cache_read: int | None = None
     cache_write: int | None = None
-
-
-def cost(usage: Usage, price: Price) -> int:
-    """Nano-dollars for `usage`; each token is billed once, the sum is rounded half to even once.
-
-    Cached tokens are parts of `input_tokens`, reasoning tokens are part of `output_tokens` (see `Usage`).
-    """
-    read, write = usage.cache_read_tokens, usage.cache_write_tokens
-    plain = max(usage.input_tokens - read - write, 0)
-    total = plain * price.input + usage.output_tokens * price.output
-    if read:
-        total += read * (price.input if price.cache_read is None else price.cache_read)
-    if write:
-        total += write * (price.input if price.cache_write is None else price.cache_write)
-    quotient, rest = divmod(total, MILLION)
-    half = MILLION // 2
-    return quotient + (rest > half or (rest == half and quotient & 1))
+    cache_write_1h: int | None = None
+    input_audio: int | None = None
+    output_audio: int | None = None
+    input_image: int | None = None
+    output_image: int | None = None
+    reasoning: int | None = None
+    search: int | None = None
 
 
 def nano(dollars: str | int | Decimal) -> int:

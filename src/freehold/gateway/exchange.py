@@ -58,6 +58,7 @@ class Exchange(Struct, eq=False):
     first_content: int | None = None
     usage: Usage | None = None
     cost: int | None = None
+    price: str | None = None
     warnings: tuple[str, ...] = ()
     strict: bool = False
     source: Source | None = None

@@ -27,17 +27,17 @@ from freehold.core.errors import (
 from freehold.core.events import Answer, Outcome, Stage
 from freehold.core.ids import Ids
 from freehold.core.inference import Accepted
-from freehold.core.money import cost
 from freehold.core.ports import Clock, Ledger
 from freehold.core.principal import Key
 from freehold.core.request import Request
-from freehold.core.usage import Usage
+from freehold.core.tariff import FOREVER
 from freehold.gateway.call import Relay, RetryBudget, Switchboard
 from freehold.gateway.episode import episode
 from freehold.gateway.exchange import Ask, Exchange
 from freehold.gateway.keep import Kept
 from freehold.gateway.metrics import Metrics
 from freehold.gateway.record import Desk, Recorder
+from freehold.gateway.service import service
 from freehold.gateway.turn import Turn
 from freehold.gateway.world import Resolved, World
 from freehold.governance.admit import Asked, admit, expected, rates, scopes
@@ -51,6 +51,9 @@ from freehold.routing.plan import plan
 UNBOUNDED_OUTPUT = 16_384
 """Tokens for which money is reserved where neither the caller nor the deployment sets a maximum."""
 
+KINDS = {"audio": ("input_audio", "output_audio"), "image": ("input_image", "output_image")}
+"""Rates that may apply to what needs them."""
+
 REMEMBERED = 4096
 
 ROUNDED = 64
@@ -58,12 +61,15 @@ ROUNDED = 64
 
 
 class Planned(NamedTuple):
-    """A decision, as the record holds it, its deployments, and the money to reserve: by rounded bytes and choices."""
+    """A decision, as the record holds it, its deployments, the money to reserve by what it depends on, and the instants
+    from which until which the prices that it was made from hold."""
 
     decision: Decision
     encoded: msgspec.Raw
     deployments: tuple[Deployment, ...]
-    bounds: dict[tuple[int, int], int]
+    bounds: dict[tuple[int, int, bool], int]
+    since: int = 0
+    until: int = FOREVER
 
 
 class End(Stage, Protocol):
@@ -215,8 +221,10 @@ class Pipeline:
             tokens = -(-tokens // 256) * 256  # few distinct inputs, so that plans are found again
         allowed = None if key is None else key.models
         budgeted = key is not None and key.budget is not None
+        asked = service(request)
         memo = (
             request.model,
+            asked,
             request.needs,
             tokens,
             request.max_output_tokens,
@@ -230,8 +238,10 @@ class Pipeline:
         rule = resolved.rule
         drawn = bool(rule.weights) or rule.rollout is not None  # each request has inputs of its own
         known = None if drawn else self._plans.get(memo)
-        if known is None:
+        if known is None or not known.since <= now < known.until:
             ids = {d.id: d for d in resolved.candidates}
+            spans = [d.tariff.span(now) for d in resolved.candidates if d.tariff is not None]
+            since = max((start for start, _ in spans), default=0)
             inputs = Inputs(
                 settings=exchange.world.settings,
                 asked=request.model,
@@ -245,10 +255,13 @@ class Pipeline:
                 health={i: h for i, h in health.items() if i in ids},
                 draw=self._random() if rule.weights else 0.0,
                 cohort=None if rule.rollout is None else cohort(rule.rollout.salt, exchange.episode or ""),
+                service=asked,
+                at=since,
             )
             decision = plan(inputs, rule, resolved.candidates)
             encoded, deployments = self._encoder.encode(decision), tuple(ids[i] for i in decision.order)
-            known = Planned(decision, msgspec.Raw(encoded), deployments, {})
+            until = min((end for _, end in spans), default=FOREVER)
+            known = Planned(decision, msgspec.Raw(encoded), deployments, {}, since, until)
             if not drawn:
                 if len(self._plans) >= REMEMBERED:
                     self._plans.clear()
@@ -324,17 +337,23 @@ def foreign_page(headers: Mapping[bytes, bytes]) -> str | None:
 def dearest(exchange: Exchange, request: Request, planned: Planned) -> int:
     """Nano-dollars that this request can cost at most, at the dearest of its deployments.
 
-    An upper bound, not an estimate: a byte of the body is at most one token of the prompt.
+    An upper bound, not an estimate: a byte of the body is at most one token of the prompt, and each token is taken at
+    the dearest rate that can apply. Searches that a provider makes are not in it.
     """
-    prompt = -(-len(exchange.ask.body) // ROUNDED) * ROUNDED
-    most = planned.bounds.get((prompt, request.choices))
+    body = exchange.ask.body
+    prompt = -(-len(body) // ROUNDED) * ROUNDED
+    kept_long = b'"1h"' in body  # a mark to cache for an hour, which is dearer
+    most = planned.bounds.get((prompt, request.choices, kept_long))
     if most is None:
         most = 0
+        kinds = {kind for need in request.needs for kind in KINDS.get(need, ())}
+        if kept_long:
+            kinds.add("cache_write_1h")
         for d in planned.deployments:
-            if d.price is not None:
-                output = request.max_output_tokens or d.max_output_tokens or UNBOUNDED_OUTPUT
-                most = max(most, cost(Usage(input_tokens=prompt, output_tokens=output * request.choices), d.price))
-        planned.bounds[prompt, request.choices] = most
+            if d.tariff is not None:
+                output = (request.max_output_tokens or d.max_output_tokens or UNBOUNDED_OUTPUT) * request.choices
+                most = max(most, d.tariff.most(prompt, output, asked=planned.decision.inputs.service, kinds=kinds))
+        planned.bounds[prompt, request.choices, kept_long] = most
     return most
 
 

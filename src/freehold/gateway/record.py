@@ -5,18 +5,17 @@ The end of an answer leaves for the caller only when the record is in the ledger
 
 from hashlib import sha256
 
-import msgspec
 from msgspec import Struct
 
 from freehold.core.errors import FreeholdError
 from freehold.core.events import Event, Finish, Outcome, Reasoning, Refusal, Stage, Text, ToolCall, Used
 from freehold.core.inference import Inference
-from freehold.core.money import cost
 from freehold.core.ports import Clock
 from freehold.core.usage import Usage
 from freehold.gateway.exchange import Exchange
 from freehold.gateway.keep import Keep, Kept
 from freehold.gateway.metrics import Metrics
+from freehold.gateway.service import service
 from freehold.gateway.turn import Turn
 from freehold.governance.budget import Budgets
 from freehold.governance.limits import Limits
@@ -115,8 +114,11 @@ class Recorder:
         if usage is not None:
             if usage.stated_cost is not None:
                 exchange.cost = usage.stated_cost
-            elif deployment is not None and deployment.price is not None:
-                exchange.cost = cost(usage, deployment.price)
+            elif deployment is not None and deployment.tariff is not None:
+                asked = "" if exchange.request is None else service(exchange.request)
+                bill = deployment.tariff.bill(usage, exchange.at, asked)
+                if bill is not None:
+                    exchange.cost, exchange.price = bill.amount, bill.row
 
     def _settle(self, exchange: Exchange) -> None:
         """Count what was used in place of what was reserved."""
@@ -124,7 +126,9 @@ class Recorder:
         if inference is not None:
             self._desk.metrics.ended(inference)
         if exchange.reservation is not None:
-            self._desk.budgets.settle(exchange.reservation, exchange.cost or 0)
+            unknown = exchange.cost is None and exchange.answered_by is not None  # such as a search that has no price
+            spent = exchange.reservation.amount if unknown else exchange.cost or 0
+            self._desk.budgets.settle(exchange.reservation, spent)
             exchange.reservation = None
         if key is not None and exchange.reserved_tokens:
             used = 0 if usage is None else usage.input_tokens + usage.output_tokens
@@ -156,7 +160,7 @@ class Recorder:
             message=None if error is None else error.message,
             usage=exchange.usage,
             cost=exchange.cost,
-            price=None if answered is None or answered.price is None else price_digest(answered.price),
+            price=exchange.price,
             ttft=None if first is None else first - exchange.at,
             duration=self._desk.clock() - exchange.at,
             finish=self._finish,
@@ -164,14 +168,3 @@ class Recorder:
             request=self._request,
             response=self._digest.hexdigest() if answered is not None else None,
         )
-
-
-_PRICES: dict[object, str] = {}
-
-
-def price_digest(price: object) -> str:
-    """SHA-256 of a price row, in hex; there are few prices, each is hashed once."""
-    known = _PRICES.get(price)
-    if known is None:
-        known = _PRICES[price] = sha256(msgspec.json.encode(price)).hexdigest()
-    return known

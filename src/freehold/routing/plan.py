@@ -3,7 +3,7 @@
 Eligible: can do it (capabilities, context), may do it (the key's models, clearance, a known price under a budget) and
 is well (its breaker is closed). Ranked by the route's objective:
 
-    cheapest   price of this request, then quality
+    cheapest   price of this request at this instant, then quality
     fastest    expected seconds to the last token, then price
     best       quality, then price
     balanced   quality minus what a tenfold price and a tenfold time cost (BALANCE), then price
@@ -24,12 +24,13 @@ from msgspec import Struct
 from freehold.core.decision import WELL, Decision, Exclusion, Ground, Health, Inputs
 from freehold.core.deployment import Deployment, Objective, Rollout
 from freehold.core.label import may_flow
-from freehold.core.money import cost
 from freehold.core.usage import Usage
 
 PRIOR_QUALITY = 0.5
 PRIOR_TTFT_MS = 800.0
 PRIOR_TOKENS_PER_SECOND = 50.0
+USUAL_OUTPUT = 256
+"""Tokens of an answer where the caller sets no maximum."""
 BALANCE = 0.1
 """Quality that balances a tenfold price, or a tenfold time."""
 
@@ -104,25 +105,35 @@ def _unfit(d: Deployment, health: Health, inputs: Inputs) -> tuple[Ground, str] 
         return "key", "the key does not allow this model"
     if (reason := may_flow(inputs.label, d.clearance)) is not None:
         return "label", reason
-    if inputs.budgeted and d.price is None:
-        return "price", "its price is unknown and the key has a budget"
+    if inputs.budgeted and _cost(d, inputs) == inf:
+        return "price", f"its price{_asked(inputs)} is unknown and the key has a budget"
     if health.open:
         return "health", "its circuit breaker is open after recent failures"
     return None
 
 
 def _measure(d: Deployment, health: Health, inputs: Inputs) -> _Ranked:
-    output = inputs.output_tokens or 256
+    output = inputs.output_tokens or USUAL_OUTPUT
     ttft = health.ttft_ms or d.ttft_ms or PRIOR_TTFT_MS
     speed = health.tokens_per_second or d.tokens_per_second or PRIOR_TOKENS_PER_SECOND
     well = max(1.0 - health.error_rate, 0.01)
-    usage = Usage(input_tokens=inputs.prompt_tokens, output_tokens=output)
     return _Ranked(
         deployment=d,
         quality=(PRIOR_QUALITY if d.quality is None else d.quality) * well,
         seconds=(ttft / 1000 + output / speed) / well,
-        cost=inf if d.price is None else cost(usage, d.price),
+        cost=_cost(d, inputs),
     )
+
+
+def _cost(d: Deployment, inputs: Inputs) -> float:
+    """What the request is expected to cost at the instant of the inputs; infinite where that is unknown."""
+    usage = Usage(input_tokens=inputs.prompt_tokens, output_tokens=inputs.output_tokens or USUAL_OUTPUT)
+    bill = None if d.tariff is None else d.tariff.bill(usage, inputs.at, inputs.service)
+    return inf if bill is None else bill.amount
+
+
+def _asked(inputs: Inputs) -> str:
+    return f" for the service {inputs.service!r}" if inputs.service else ""
 
 
 _KEYS: dict[Objective, Callable[[_Ranked], tuple[float, float, str]]] = {

@@ -174,7 +174,7 @@ def _deployment(id: str, d: DeploymentSettings) -> Deployment:
         lacks=d.lacks or frozenset(),
         context_window=d.context_window,
         max_output_tokens=d.max_output_tokens,
-        price=d.price,
+        tariff=d.asks,
         quality=d.quality,
         ttft_ms=d.ttft_ms,
         tokens_per_second=d.tokens_per_second,
