@@ -15,6 +15,7 @@ from freehold.cli.up import up
 from freehold.core.errors import FreeholdError
 
 LATER = {
+    "connect": "freehold.cli.connect:connect",
     "models": "freehold.cli.models:models",
     "catalog": "freehold.cli.catalog:catalog",
     "datasets": "freehold.cli.datasets:datasets",
