@@ -1,0 +1,169 @@
+"""Requests of Anthropic Messages (docs.claude.com/en/api/messages)."""
+
+from typing import Any
+
+import msgspec
+from msgspec import Raw, Struct
+
+from freehold.core.errors import InvalidRequest
+from freehold.core.request import Need, Request
+from freehold.dialects.anthropic_messages.billing import HEADER, without_billing
+from freehold.dialects.openai_chat.loose import items, members
+from freehold.dialects.quirks import Quirks
+from freehold.dialects.strict_json import read
+
+NAME = "anthropic-messages"
+BYTES_PER_TOKEN = 4
+MEDIA_TOKENS = 1000
+"""What an image or document counts for in the estimate."""
+MOST_TOKENS = 2**31 - 1
+DEFAULT_TOKENS = 16_384
+"""The limit for a caller that gave none, since the dialect wants one: that for which money is reserved."""
+ROLES = frozenset({"user", "assistant", "system"})
+MEDIA: dict[str, Need] = {"image": "image", "document": "file", "container_upload": "file"}
+
+
+class _Turn(Struct):
+    role: str
+    content: str | list[Any]
+
+
+class _Metadata(Struct):
+    user_id: str | None = None
+
+
+class _View(Struct):
+    """The members that decide something here; everything else passes unseen."""
+
+    model: str
+    messages: list[_Turn]
+    system: str | list[Any] | None = None
+    max_tokens: int | None = None
+    stream: bool | None = None
+    tools: list[Any] | None = None
+    metadata: _Metadata | None = None
+    output_config: Any = None
+    output_format: Any = None
+
+
+_fields = msgspec.json.Decoder(dict[str, Raw]).decode
+_encode = msgspec.json.Encoder().encode
+_NONE: frozenset[Need] = frozenset()
+_COUNTED = ("system", "messages", "tools")
+
+
+def decode(body: bytes) -> Request:
+    """The request in a body; InvalidRequest names the member that is wrong."""
+    view = _view(read(body))
+    fields = _fields(body)
+    needs, media, inline = _needs(view)
+    size = sum(len(memoryview(fields[name])) for name in _COUNTED if name in fields) - inline
+    return Request(
+        dialect=NAME,
+        model=view.model,
+        stream=view.stream is True,
+        needs=needs,
+        prompt_tokens=max(size, 0) // BYTES_PER_TOKEN + media * MEDIA_TOKENS + 1,
+        max_output_tokens=view.max_tokens or None,
+        choices=1,
+        wants_usage=True,
+        subject=None if view.metadata is None else view.metadata.user_id,
+        fields=fields,
+    )
+
+
+def wrong(error: msgspec.ValidationError) -> InvalidRequest:
+    """A member of another type than the dialect has, by its name."""
+    text, _, at = str(error).partition(" - at `$")
+    param = at.rstrip("`").lstrip(".")
+    return InvalidRequest(f"{param or 'The body'}: {text}", param=param or None)
+
+
+def _view(value: Any) -> _View:
+    """The members that decide something, or InvalidRequest."""
+    try:
+        view = msgspec.convert(value, _View)
+    except msgspec.ValidationError as error:
+        raise wrong(error) from None
+    if not view.model:
+        raise InvalidRequest("model: is empty; name a route or a model", param="model")
+    if not view.messages:
+        raise InvalidRequest("messages: is empty; send at least one", param="messages")
+    for number, turn in enumerate(view.messages):
+        if turn.role not in ROLES:
+            raise InvalidRequest(
+                f"messages.{number}.role: expected user or assistant, got {turn.role[:40]!r}", param="messages"
+            )
+    if view.max_tokens is not None and not 0 <= view.max_tokens <= MOST_TOKENS:
+        raise InvalidRequest(f"max_tokens: expected 0 to {MOST_TOKENS}, got {view.max_tokens}", param="max_tokens")
+    return view
+
+
+def _needs(view: _View) -> tuple[frozenset[Need], int, int]:
+    """What the request cannot do without, how many media it holds, and the bytes of those that are in it."""
+    needs: set[Need] = set()
+    media = inline = 0
+    for turn in view.messages:
+        if type(turn.content) is list:
+            for block in turn.content:
+                found, size = _media(block, needs)
+                media, inline = media + found, inline + size
+    if view.tools:
+        needs.add("tools")
+    if members(view.output_config).get("format") or view.output_format:
+        needs.add("json_schema")
+    if view.stream:
+        needs.add("stream")
+    return (frozenset(needs) if needs else _NONE), media, inline
+
+
+def _media(block: Any, needs: set[Need]) -> tuple[int, int]:
+    """How many media a block is or holds, and the bytes of those that are in it; adds what they need."""
+    if type(block) is not dict:
+        return 0, 0
+    part = members(block)
+    kind = part.get("type")
+    need = MEDIA.get(kind) if isinstance(kind, str) else None
+    if need is not None:
+        source = members(part.get("source"))
+        data = source.get("data")
+        if source.get("type") in ("text", "content"):  # a document of plain text, or of blocks
+            return 0, 0
+        needs.add(need)
+        return 1, len(data) if isinstance(data, str) else 0
+    if kind == "tool_result" and type(part.get("content")) is list:
+        found = [_media(inner, needs) for inner in items(part["content"])]
+        return sum(count for count, _ in found), sum(size for _, size in found)
+    return 0, 0
+
+
+def encode(request: Request, *, model: str, quirks: Quirks) -> bytes:
+    """The body for a provider: the caller's members verbatim, with only what has to change, changed."""
+    out: list[bytes] = []
+    version = quirks.anthropic_version
+    if version and "anthropic_version" not in request.fields:
+        out.append(b'"anthropic_version":' + _encode(version))
+    for name, raw in request.fields.items():
+        if name == "model":
+            if not version:
+                out.append(b'"model":' + _encode(model))
+        elif name == "system" and not quirks.billing and HEADER in bytes(raw):
+            if (kept := without_billing(msgspec.json.decode(raw))) is not None:
+                out.append(b'"system":' + _encode(kept))
+        else:
+            out.append((_NAMES.get(name) or _named(name)) + raw)
+    if "max_tokens" not in request.fields or bytes(request.fields["max_tokens"]) == b"null":
+        out = [member for member in out if not member.startswith(b'"max_tokens":')]
+        out.append(b'"max_tokens":%d' % DEFAULT_TOKENS)
+    return b"{%b}" % b",".join(out)
+
+
+_NAMES: dict[str, bytes] = {}
+"""Names of members as they are written before a value; the same few come with every request."""
+
+
+def _named(name: str) -> bytes:
+    written = _encode(name) + b":"
+    if len(_NAMES) < 256 and len(name) < 64:
+        _NAMES[name] = written
+    return written
