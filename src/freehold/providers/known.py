@@ -17,6 +17,8 @@ _RESPONSES = (SPOKEN, "openai-responses")
 _THREE = (SPOKEN, "openai-responses", "anthropic-messages")
 _OLD_LIMIT = Quirks(max_tokens="max_tokens")
 """Its reference names `max_tokens` only."""
+_THINKS = Quirks(max_tokens="max_tokens", reasoning_back="reasoning_content")
+"""The same, and it wants its reasoning again between calls of tools."""
 
 KNOWN: Mapping[str, Provider] = _rows(
     Provider(
@@ -121,7 +123,7 @@ KNOWN: Mapping[str, Provider] = _rows(
         key_env=("DEEPSEEK_API_KEY",),
         dialects=_THREE,
         jurisdiction="CN",
-        quirks=_OLD_LIMIT,
+        quirks=_THINKS,
     ),
     Provider(
         id="moonshot",
@@ -129,6 +131,7 @@ KNOWN: Mapping[str, Provider] = _rows(
         base_url="https://api.moonshot.ai/v1",
         key_env=("MOONSHOT_API_KEY",),
         dialects=(SPOKEN, "anthropic-messages"),
+        quirks=Quirks(reasoning_back="reasoning_content"),
     ),
     Provider(
         id="zai",
@@ -136,7 +139,7 @@ KNOWN: Mapping[str, Provider] = _rows(
         base_url="https://api.z.ai/api/paas/v4",
         key_env=("ZAI_API_KEY", "ZHIPU_API_KEY"),
         dialects=(SPOKEN, "anthropic-messages"),
-        quirks=_OLD_LIMIT,
+        quirks=_THINKS,
     ),
     Provider(
         id="minimax",
@@ -186,7 +189,7 @@ KNOWN: Mapping[str, Provider] = _rows(
         key_env=("OPENROUTER_API_KEY",),
         dialects=_THREE,
         jurisdiction="US",
-        quirks=Quirks(reasoning="inside"),
+        quirks=Quirks(reasoning="inside", reasoning_back="reasoning", cache_control=True),
     ),
     Provider(
         id="huggingface-router",
