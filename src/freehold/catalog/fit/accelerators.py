@@ -1,44 +1,73 @@
-"""What accelerators can do: memory bandwidth and dense half-precision throughput, by name.
+"""What accelerators can do: memory, bandwidth, dense half-precision throughput and power, by name (accelerators.csv).
 
-From the data sheets of NVIDIA, AMD, Intel and Apple; dense figures, without sparsity. Where one name stands for several
-cards the slower one is meant.
+Each row names its source. Where one name stands for several cards the slower one is meant, and the smaller memory.
 """
+
+import csv
+import re
+from pathlib import Path
+from typing import Literal
 
 from msgspec import Struct
 
+Vendor = Literal["nvidia", "amd", "intel", "apple"]
+GIB = 1 << 30
+
+ECC = (15, 16)
+"""What is left of GDDR memory that keeps its check bits in itself: nvidia-smi shows 15,360 MiB for a T4's 16 GB."""
+
+RESERVED = (98, 100)
+"""What a driver shows at least of other memory: 81,559 MiB for an H100's 80 GB, 143,771 for an H200's 141."""
+
 
 class Accelerator(Struct, frozen=True, kw_only=True):
-    """`bandwidth` in GB/s (10^9 bytes), `tflops` dense with 16-bit inputs and 32-bit sums."""
+    """`bandwidth` in GB/s (10^9 bytes), `tflops` dense with 16-bit inputs and 32-bit sums, `watts` at most for a board.
+
+    `sizes` are the memories it is sold with, in GiB, smallest first; none where it shares the machine's.
+    `capability` is CUDA's compute capability or AMD's architecture. `watts` None: its vendor does not say.
+    """
 
     name: str
     bandwidth: float
     tflops: float
+    vendor: Vendor
+    source: str
+    sizes: tuple[int, ...] = ()
+    watts: float | None = None
+    capability: str = ""
+    ecc: bool = False
 
-
-_TABLE = """
-rtx 5090,1792,210|rtx 5080,960,113|rtx 5070 ti,896,88|rtx 5070,672,62|rtx 5060 ti,448,47|rtx 5060,448,38
-rtx 4090,1008,165|rtx 4080 super,736,104|rtx 4080,717,97|rtx 4070 ti super,672,88|rtx 4070 ti,504,80
-rtx 4070 super,504,71|rtx 4070,504,58|rtx 4060 ti,288,44|rtx 4060,272,30
-rtx 3090 ti,1008,80|rtx 3090,936,71|rtx 3080 ti,912,68|rtx 3080,760,60|rtx 3070 ti,608,43|rtx 3070,448,41
-rtx 3060 ti,448,32|rtx 3060,360,25|rtx 2080 ti,616,54|rtx 2080,448,40|rtx 2070,448,30|rtx 2060,336,26
-rtx pro 6000,1792,250|rtx 6000 ada,960,182|rtx a6000,768,77|rtx a5000,768,56|rtx a4000,448,38|rtx 4000 ada,360,53
-b300,7700,2250|b200,7700,2250|gb300,8000,2500|gb200,8000,2500|gb10,273,62|h200,4800,989|gh200,4000,989
-h100 pcie,2039,756|h100 nvl,3938,835|h100 80gb hbm3,3350,989|h100 sxm,3350,989|h100,2039,756
-a100-sxm4-80gb,2039,312|a100 sxm,1555,312|a100 80gb pcie,1935,312|a100,1555,312|a40,696,75|a30,933,165|a10g,600,70
-a10,600,125|a2,200,18|l40s,864,362|l40,864,181|l4,300,121|t4,320,65|v100,900,112|p100,732,19|p40,347,6
-mi355x,8000,2300|mi325x,6000,1307|mi300x,5300,1307|mi250x,3277,383|mi210,1638,181|mi100,1229,184
-rx 9070 xt,640,97|rx 9070,640,72|rx 7900 xtx,960,61|rx 7900 xt,800,52|rx 7900 gre,576,46|rx 7800 xt,624,37
-rx 7700 xt,432,35|rx 7600,288,22|rx 6950 xt,576,47|rx 6900 xt,512,46|rx 6800 xt,512,41|rx 6800,512,32
-radeon 8060s,256,30|radeon 890m,120,12|radeon 780m,90,8|arc b580,456,58|arc a770,560,69
-m5 max,614,70|m5 pro,307,35|m5,153,17|m4 max,410,17|m4 pro,273,9|m4,120,4|m3 ultra,819,28|m3 max,300,14|m3 pro,150,7
-m3,100,4|m2 ultra,800,27|m2 max,400,13|m2 pro,200,7|m2,100,3.6|m1 ultra,800,21|m1 max,400,10|m1 pro,200,5|m1,68,2.6
-"""
+    def memory(self, size: int | None = None) -> int:
+        """Bytes that a driver shows of one with `size` GiB (default: the smallest); ValueError for a size it lacks."""
+        if not self.sizes:
+            raise ValueError(f"{self.name} shares the memory of its machine: say how much, as in '{self.name} 64GB'")
+        if size is not None and size not in self.sizes:
+            raise ValueError(f"{self.name} is sold with {' or '.join(map(str, self.sizes))} GB, not {size}")
+        part, whole = ECC if self.ecc else RESERVED
+        return (size or self.sizes[0]) * GIB * part // whole
 
 
 def _read() -> tuple[Accelerator, ...]:
-    cells = [cell.split(",") for cell in _TABLE.replace("\n", "|").split("|") if cell]
-    found = [Accelerator(name=name, bandwidth=float(speed), tflops=float(work)) for name, speed, work in cells]
+    with Path(__file__).with_name("accelerators.csv").open(newline="", encoding="utf-8") as file:
+        found = [
+            Accelerator(
+                name=row["name"],
+                bandwidth=float(row["bandwidth_gb_s"]),
+                tflops=float(row["tflops"]),
+                vendor=_vendor(row["vendor"]),
+                source=row["source"],
+                sizes=tuple(int(size) for size in row["memory_gb"].split("/") if size),
+                watts=float(row["watts"]) if row["watts"] else None,
+                capability=row["capability"],
+                ecc=row["ecc_in_memory"] == "yes",
+            )
+            for row in csv.DictReader(file)
+        ]
     return tuple(sorted(found, key=lambda a: -len(a.name)))
+
+
+def _vendor(name: str) -> Vendor:
+    return next(known for known in ("nvidia", "amd", "intel", "apple") if known == name)
 
 
 ACCELERATORS = _read()
@@ -49,3 +78,22 @@ def accelerator(name: str) -> Accelerator | None:
     """The one whose words stand together in `name` ('NVIDIA GeForce RTX 3090 Ti'), None where we know none."""
     words = f" {' '.join(name.lower().split())} "
     return next((a for a in ACCELERATORS if f" {a.name} " in words or f" {a.name}-" in words), None)
+
+
+def spoken(name: str) -> tuple[Accelerator, int]:
+    """An accelerator as people write it ('H100', '4090', 'RTX 3060 12GB', 'M4 Max 64GB') and GiB of its memory.
+
+    For one that shares its machine's memory that is the machine's. ValueError says what is not known of it.
+    """
+    said = re.search(r"(?<![\w.])(\d+) ?gb?\b", name.lower())
+    bare = name if said is None else f"{name[: said.start()]} {name[said.end() :]}"
+    tries = (name, bare, f"rtx {bare}", f"rx {bare}")
+    found = next((a for one in tries if (a := accelerator(one)) is not None), None)
+    if found is None:
+        raise ValueError(f"no accelerator named {name.strip()!r} is known; names are like 'H100 SXM' or 'RTX 4090'")
+    size = int(said[1]) if said else found.sizes[0] if found.sizes else None
+    if found.sizes:
+        found.memory(size)
+    if size is None:
+        raise ValueError(f"{found.name} shares the memory of its machine: say how much, as in '{found.name} 64GB'")
+    return found, size
