@@ -77,7 +77,9 @@ class Reader:
         try:
             said = _said(data)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            raise Broken(f"The provider sent something that is no event of a message: {error} ({_sample(data)})") from None
+            raise Broken(
+                f"The provider sent something that is no event of a message: {error} ({_sample(data)})"
+            ) from None
         kind = said.type
         if kind == "content_block_delta":
             return self._delta(said, raw)

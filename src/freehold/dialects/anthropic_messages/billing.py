@@ -1,12 +1,12 @@
-"""Claude Code's billing block: a line at the top of its system prompt that is for Anthropic's accounting, not for a model.
+"""Claude Code's billing block: a line at the top of its system prompt that is for Anthropic's accounting alone.
 
 It differs from request to request (`cch`), so behind any other provider it would spoil every prompt cache at its very
 first token. There it is left out; Anthropic gets it as it came.
 """
 
-from typing import Any
+from typing import Any, cast
 
-from freehold.dialects.openai_chat.loose import members
+from freehold.dialects.openai_chat.loose import items, members
 
 HEADER = b"x-anthropic-billing-header:"
 _LINE = HEADER.decode()
@@ -19,8 +19,7 @@ def without_billing(system: Any) -> Any:
     if not isinstance(system, list):
         return system
     kept: list[Any] = []
-    blocks: list[Any] = system
-    for block in blocks:
+    for block in items(cast("object", system)):
         text: object = members(block).get("text")
         if not isinstance(text, str) or not text.startswith(_LINE):
             kept.append(block)

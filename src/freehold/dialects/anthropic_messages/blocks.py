@@ -6,13 +6,14 @@ the order of the calls. System messages go to the top, wherever they stood, as A
 
 import re
 from base64 import b64decode
-from typing import Any
+from typing import Any, cast
 from urllib.parse import unquote
 
 import msgspec
 
 from freehold.core.prompt import Prompt
 from freehold.core.request import CallPart, MediaPart, Message, Part, ReasoningPart, ResultPart, TextPart
+from freehold.dialects.openai_chat.loose import members
 
 Members = dict[str, Any]
 _decode = msgspec.json.Decoder().decode
@@ -176,7 +177,7 @@ def whole(text: str) -> Members:
         value: Any = _decode(text)
     except (msgspec.DecodeError, RecursionError):
         return {PLAIN_ARGUMENT: text}
-    return value if isinstance(value, dict) else {PLAIN_ARGUMENT: value}
+    return members(cast("object", value)) if isinstance(value, dict) else {PLAIN_ARGUMENT: value}
 
 
 def _ordered(turn: Members, called: list[str]) -> list[str]:

@@ -1,6 +1,6 @@
 """Requests of Messages, written from a prompt (docs.claude.com/en/api/messages)."""
 
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 from msgspec import Raw
@@ -12,6 +12,7 @@ from freehold.dialects.anthropic_messages.request import DEFAULT_TOKENS
 from freehold.dialects.anthropic_messages.schemas import closed
 from freehold.dialects.anthropic_messages.thinking import Thought, thought
 from freehold.dialects.dialect import Written
+from freehold.dialects.openai_chat.loose import members
 from freehold.dialects.quirks import Quirks
 
 _Members = dict[str, Any]
@@ -72,7 +73,7 @@ def _arguments(schema: Raw) -> Any:
     """The schema of arguments as it was written; only that it is an object's has to be said here."""
     value: Any = _decode(schema)
     if isinstance(value, dict) and "type" not in value:
-        return {"type": "object", **value}
+        return {"type": "object"} | members(cast("object", value))
     return schema
 
 

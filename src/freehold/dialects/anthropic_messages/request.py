@@ -119,8 +119,6 @@ def _needs(view: _View) -> tuple[frozenset[Need], int, int]:
 
 def _media(block: Any, needs: set[Need]) -> tuple[int, int]:
     """How many media a block is or holds, and the bytes of those that are in it; adds what they need."""
-    if type(block) is not dict:
-        return 0, 0
     part = members(block)
     kind = part.get("type")
     need = MEDIA.get(kind) if isinstance(kind, str) else None

@@ -1,7 +1,7 @@
 """How much a model should think, in Anthropic's words, which differ between generations of Claude.
 
-Models before Claude 4.6 take a budget in tokens; later ones think as much as they like, guided by a word for the effort;
-those before 3.7 do not think (docs.claude.com/en/docs/build-with-claude/extended-thinking, adaptive-thinking, effort).
+Models before Claude 4.6 take a budget in tokens; later ones think as much as they like, guided by a word for the
+effort; those before 3.7 do not think (docs.claude.com/en/docs/build-with-claude/extended-thinking).
 Others that speak this dialect take the budget.
 """
 
@@ -78,4 +78,7 @@ def thought(prompt: Prompt, model: str, *, forced: bool) -> Thought:
 
 def _nearest(budget: int) -> Effort:
     """The word for a budget in tokens."""
-    return next((word for word, tokens in BUDGETS.items() if budget <= tokens), "max")
+    for word, tokens in BUDGETS.items():
+        if budget <= tokens:
+            return word
+    return "max"
