@@ -14,6 +14,7 @@ from freehold.app.engine import SIMULATED, Engine, Told
 from freehold.app.home import NODE
 from freehold.core.errors import SettingsWrong
 from freehold.core.feedback import Feedback
+from freehold.dialects.anthropic_messages.dialect import ANTHROPIC_MESSAGES
 from freehold.dialects.openai_chat.dialect import OPENAI_CHAT
 from freehold.flywheel.feedback.pages import pages as feedback_pages
 from freehold.gateway.http import Connection, Door, DoorLimits
@@ -24,7 +25,7 @@ from freehold.providers.discovery import Found
 from freehold.settings.book import Book
 from freehold.settings.tables import ServerSettings, Settings
 
-HOT = Paths({b"/v1/chat/completions": OPENAI_CHAT})
+HOT = Paths({b"/v1/chat/completions": OPENAI_CHAT, b"/v1/messages": ANTHROPIC_MESSAGES})
 
 
 class Started(Struct, frozen=True, kw_only=True):
