@@ -18,15 +18,16 @@ needs_recordings = pytest.mark.skipif(
 Row = dict[str, Any]
 
 
-def _rows() -> Iterator[Row]:
+def rows(*wires: str) -> Iterator[Row]:
+    """Every exchange over one of these wires."""
     for file in sorted(WIRE.glob("*.jsonl")):
         for line in file.read_text().splitlines():
             row = json.loads(line)
-            if row["wire"] == "openai-chat":
+            if row["wire"] in wires:
                 yield row
 
 
-ROWS: list[Row] = list(_rows())
+ROWS: list[Row] = list(rows("openai-chat"))
 
 
 def name(row: Row) -> str:
