@@ -2,8 +2,14 @@
 
 from pathlib import Path
 
-from freehold.catalog.offers import Offer
+import msgspec
+import pytest
+
+from freehold.catalog.book import Catalog
+from freehold.catalog.observation import Source
+from freehold.catalog.schema import File, Listing, Model, Sighting
 from freehold.core.deployment import Deployment, Route
+from freehold.core.errors import SettingsWrong
 from freehold.core.money import Price
 from freehold.core.secret import Secret
 from freehold.core.tariff import flat
@@ -16,20 +22,26 @@ ENV = {"OPENAI_API_KEY": "sk-1", "LAB_KEY": "lab-1"}
 CHEAP, DEAR = Price(input=1, output=2), Price(input=10, output=20)
 
 
-def offer(provider: str, id: str, model: str, price: Price) -> Offer:
-    return Offer(
-        provider=provider,
-        id=id,
-        model=model,
-        price=price,
-        context_window=1000,
-        max_output_tokens=100,
-        lacks=frozenset({"audio"}),
-        sources=("test 2026-01-01",),
+def offer(provider: str, id: str, model: str, price: Price) -> Listing:
+    seen = Sighting(source="test", tariff=flat(price), context=1000, max_output=100)
+    return Listing(provider=provider, id=id, model=model, sightings=(seen,))
+
+
+def catalog(*listings: Listing) -> Catalog:
+    names = sorted({one.model for one in listings})
+    providers = {one.provider for one in listings}
+    return Catalog(
+        File(
+            as_of="2026-01-01",
+            sources={"test": Source(name="test", version="1", seen_at="2026-01-01", licence="MIT")},
+            models=tuple(Model(id=n, name=n, sources=("test",), modalities=("text", "image", "pdf")) for n in names),
+            listings={n: msgspec.Raw(msgspec.json.encode([o for o in listings if o.model == n])) for n in names},
+            current={p: tuple(o.id for o in listings if o.provider == p) for p in providers},
+        )
     )
 
 
-CATALOG = (
+CATALOG = catalog(
     offer("openai", "gpt-5", "gpt-5", DEAR),
     offer("openrouter", "openai/gpt-5", "gpt-5", CHEAP),
     offer("openrouter", "openai/gpt-oss", "gpt-oss", CHEAP),
@@ -47,7 +59,7 @@ OLLAMA = Found(
 
 def book(*found: Found, **tables: object) -> Book:
     settings = read(tables, source="settings.toml", folder=Path(), env=ENV)
-    return Book(resolve(settings, found, CATALOG))
+    return Book(resolve(settings, found, book=CATALOG))
 
 
 def price(deployment: Deployment) -> Price | None:
@@ -260,6 +272,17 @@ def test_resolving_again_changes_nothing() -> None:
     settings = read(
         {"providers": {"openai": {}}, "simulated": {"toy": {}}}, source="settings.toml", folder=Path(), env=ENV
     )
-    once = resolve(settings, [OLLAMA], CATALOG)
+    once = resolve(settings, [OLLAMA], book=CATALOG)
 
-    assert resolve(once, [OLLAMA], CATALOG) == once
+    assert resolve(once, [OLLAMA], book=CATALOG) == once
+
+
+def test_a_server_of_ones_own_may_speak_another_dialect() -> None:
+    mine = {"base_url": "http://h", "dialect": "anthropic-messages"}
+    one = book(providers={"mine": mine}).endpoints["mine"]
+    assert (one.dialect, one.path, one.others) == ("anthropic-messages", "", ())
+
+
+def test_a_dialect_that_a_provider_does_not_speak_is_refused_with_those_it_does() -> None:
+    with pytest.raises(SettingsWrong, match=r"providers\.mistral\.dialect.*openai-chat"):
+        book(providers={"mistral": {"api_key": "env:LAB_KEY", "dialect": "anthropic-messages"}})

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from msgspec.structs import replace
 
+from freehold.dialects.registry import DIALECTS
 from freehold.providers.known import KNOWN
 from freehold.providers.provider import Provider, address, key, placeholders
 from freehold.settings.reading import Reader, nearest, sendable
@@ -31,6 +32,7 @@ def whole(name: str, table: ProviderSettings, reader: Reader) -> ProviderSetting
     if kind.unreachable:
         reader.problem((*place, "kind"), f"{kind.name} is {kind.unreachable}")
         return table
+    _dialect(kind, table, reader, (*place, "dialect"))
     if unused := sorted(table.values.keys() - set(placeholders(kind))):
         hint = nearest(unused[0], placeholders(kind))
         reader.problem((*place, "values", unused[0]), f"the address of {kind.name} has no such part{hint}")
@@ -48,6 +50,15 @@ def whole(name: str, table: ProviderSettings, reader: Reader) -> ProviderSetting
         headers={name.lower(): value for name, value in table.headers.items()},
         secret_headers={name.lower(): value for name, value in table.secret_headers.items()},
     )
+
+
+def _dialect(kind: Provider, table: ProviderSettings, reader: Reader, place: tuple[str, ...]) -> None:
+    """Only what the provider speaks; a server that nobody knows may speak anything that is spoken here."""
+    spoken = [name for name in (*kind.dialects, *(t.dialect for t in kind.tongues)) if name in DIALECTS]
+    allowed = sorted(DIALECTS) if kind.id == GENERIC else sorted(set(spoken))
+    if table.dialect is not None and table.dialect not in allowed:
+        hint = nearest(table.dialect, allowed)
+        reader.problem(place, f"{kind.name} is not called in {table.dialect!r}{hint}; there is: {', '.join(allowed)}")
 
 
 def fault(url: str) -> str | None:

@@ -204,7 +204,10 @@ def _endpoint(name: str, p: ProviderSettings) -> Endpoint:
     every = [spoken] if SPOKEN in provider.dialects else []
     every += [_tongue(spoken, tongue) for tongue in provider.tongues]
     native = p.dialect or provider.native
-    first = next((e for e in every if e.dialect == native), None) or replace(spoken, dialect=native)
+    first = next((e for e in every if e.dialect == native), None)
+    if first is None:  # a server of one's own that speaks something else
+        first = replace(spoken, dialect=native, path="" if spoken.path == provider.path else spoken.path)
+        every = []
     return replace(first, others=tuple(e for e in every if e.dialect != first.dialect))
 
 
