@@ -284,5 +284,5 @@ def test_a_server_of_ones_own_may_speak_another_dialect() -> None:
 
 
 def test_a_dialect_that_a_provider_does_not_speak_is_refused_with_those_it_does() -> None:
-    with pytest.raises(SettingsWrong, match=r"providers\.mistral\.dialect.*openai-chat"):
+    with pytest.raises(SettingsWrong, match=r"providers.mistral. dialect: .* there is: openai-chat"):
         book(providers={"mistral": {"api_key": "env:LAB_KEY", "dialect": "anthropic-messages"}})
