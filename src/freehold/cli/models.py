@@ -11,10 +11,13 @@ from rich.markup import escape
 from rich.table import Table
 
 from freehold.catalog.book import Catalog, Published, catalog, instant, searched, today
+from freehold.catalog.fit.candidate import candidate
+from freehold.catalog.fit.machine import Machine
 from freehold.catalog.licences import CLAIMS, LICENCES, Claim, Clause
 from freehold.catalog.observation import Fact, Source
 from freehold.catalog.schema import Model
 from freehold.cli.context import JSON, print_json, screen
+from freehold.cli.fit import CONTEXT, Fitted, fit_models, fitted, machine_of, show_fits, show_here
 from freehold.core.errors import InvalidRequest
 from freehold.core.money import Price, dollars
 from freehold.core.tariff import Tariff
@@ -50,7 +53,7 @@ class Line(Struct, frozen=True, kw_only=True):
 
 
 class Shown(Struct, frozen=True, kw_only=True):
-    """A model, whole, with its offers on a day."""
+    """A model, whole, with its offers on a day, and what it takes on a machine (None: its weights are not public)."""
 
     on: str
     model: Model
@@ -58,9 +61,20 @@ class Shown(Struct, frozen=True, kw_only=True):
     offers: tuple[Published, ...]
     licences: tuple[Claim, ...]
     clauses: dict[str, tuple[Clause, ...]]
+    machine: Machine | None
+    fit: Fitted | None
 
 
 ON = click.option("--on", type=Day(), help="Prices and names of this day (default: today).")
+
+MACHINE = click.option("--machine", help='Another machine: "2x H100", "RTX 4090 + 64GB RAM", "M4 Max 64GB".')
+LENGTH = click.option(
+    "--context",
+    type=click.IntRange(1, 100_000_000),
+    default=CONTEXT,
+    show_default=True,
+    help="Tokens that a conversation may take.",
+)
 
 
 @click.group(invoke_without_command=True)
@@ -98,14 +112,18 @@ def models(
 @models.command()
 @click.argument("name")
 @ON
+@MACHINE
+@LENGTH
 @JSON
-def show(name: str, on: str | None, as_json: bool) -> None:
-    """Facts of a model with the source and date of each, its offers side by side, and what is not in order."""
+def show(name: str, on: str | None, machine: str | None, context: int, as_json: bool) -> None:
+    """Facts of a model with their sources and dates, its offers side by side, memory and speed on your hardware."""
     book, at = catalog(), _at(on)
     model = book.named(name, today(at))
     if model is None:
         raise InvalidRequest(_unknown(book, name, today(at)))
     offers = book.offers(model.id, today(at))
+    where = machine_of(machine) if model.open_weights else None
+    takes = None if where is None else fitted(candidate(model), where, context)
     if as_json:
         claims = CLAIMS.get(model.id, ())
         print_json(
@@ -116,10 +134,27 @@ def show(name: str, on: str | None, as_json: bool) -> None:
                 offers=offers,
                 licences=claims,
                 clauses={claim.licence: LICENCES[claim.licence].clauses for claim in claims},
+                machine=where,
+                fit=takes,
             )
         )
     else:
-        _show(book, model, offers, at)
+        _show(book, model, at)
+        if where is not None and takes is not None:
+            show_here(where, takes)
+        _show_offers(offers, at)
+
+
+@models.command("fit")
+@click.argument("model", required=False)
+@MACHINE
+@LENGTH
+@JSON
+def fit(model: str | None, machine: str | None, context: int, as_json: bool) -> None:
+    """Which open models run on this machine: quantisation, context, memory, speed. MODEL: one of the catalog, a
+    .gguf or .safetensors file, or a folder with such files."""
+    found = fit_models(catalog(), model, today(_at(None)), machine_of(machine), context)
+    show_fits(found, model, as_json)
 
 
 def _at(on: str | None) -> int:
@@ -194,7 +229,7 @@ def _list(lines: list[Line], book: Catalog, on: str) -> None:
     print(f"{len(lines)} models; the cheapest price on {on}, from sources up to {book.file.as_of}.")
 
 
-def _show(book: Catalog, model: Model, offers: tuple[Published, ...], at: int) -> None:
+def _show(book: Catalog, model: Model, at: int) -> None:
     print(f"{model.name} ({model.id}) on {today(at)}")
     if model.note:
         print(model.note)
@@ -205,6 +240,9 @@ def _show(book: Catalog, model: Model, offers: tuple[Published, ...], at: int) -
     print()
     screen().print(table)
     _licences(CLAIMS.get(model.id, ()))
+
+
+def _show_offers(offers: tuple[Published, ...], at: int) -> None:
     print()
     if not offers:
         print("No offers.")

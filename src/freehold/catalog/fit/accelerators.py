@@ -13,8 +13,8 @@ from msgspec import Struct
 Vendor = Literal["nvidia", "amd", "intel", "apple"]
 GIB = 1 << 30
 
-ECC = (15, 16)
-"""What is left of GDDR memory that keeps its check bits in itself: nvidia-smi shows 15,360 MiB for a T4's 16 GB."""
+ECC = (93, 100)
+"""What is left at least of GDDR memory that keeps its check bits in itself: 23,028 MiB of an A10G's 24 GB."""
 
 RESERVED = (98, 100)
 """What a driver shows at least of other memory: 81,559 MiB for an H100's 80 GB, 143,771 for an H200's 141."""

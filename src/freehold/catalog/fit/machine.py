@@ -12,9 +12,17 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from freehold.catalog.fit.accelerators import spoken
+
 MIB = 1 << 20
 KIB = 1 << 10
 TIMEOUT_S = 10
+SYSTEM = 2 << 30
+"""Bytes of main memory that the system of a machine that is only thought of keeps."""
+
+MOST_GPUS = 72
+"""Accelerators of the largest machine that shares one fast link (GB200 NVL72)."""
+
 FEATURES = (
     "amx_tile",
     "avx512_bf16",
@@ -54,7 +62,7 @@ class Gpu(Struct, frozen=True, kw_only=True):
 class Machine(Struct, frozen=True, kw_only=True):
     """What models could run on. `memory` and `available` in bytes; `limit` is a container's, None where there is none.
 
-    `unified` is the part of the memory that the GPU of an Apple chip may wire, None elsewhere.
+    `unified` is the part of the memory that a GPU which shares it may take (of an Apple chip: wire), None elsewhere.
     """
 
     system: str
@@ -102,10 +110,9 @@ def macos(sysctl: str) -> Machine:
     features = tuple(key.rpartition("FEAT_")[2].lower() for key, on in values.items() if "FEAT_" in key and on == "1")
     apple = values.get("hw.optional.arm64") == "1"
     wired = int(values.get("iogpu.wired_limit_mb", "0")) * MIB
-    share = memory * 2 // 3 if memory <= 36 << 30 else memory * 3 // 4
     pages = int(values.get("vm.page_free_count", "0")) * int(values.get("hw.pagesize", "16384"))
     name = values.get("machdep.cpu.brand_string", "unknown")
-    unified = min(wired or share, memory) if apple else None
+    unified = min(wired or wirable(memory), memory) if apple else None
     return Machine(
         system="Darwin",
         processor=name,
@@ -114,6 +121,47 @@ def macos(sysctl: str) -> Machine:
         memory=memory,
         available=pages or memory // 2,
         gpus=(Gpu(name=name, memory=unified, used=0),) if unified is not None else (),
+        unified=unified,
+    )
+
+
+def wirable(memory: int) -> int:
+    """Bytes of its memory that the GPU of an Apple chip may wire, unless somebody changed that."""
+    return memory * 2 // 3 if memory <= 36 << 30 else memory * 3 // 4
+
+
+def named(text: str) -> Machine:
+    """A machine that people think of: '2x H100', 'M4 Max 64GB', 'RTX 4090 + 64GB RAM', '128GB RAM'.
+
+    Nothing else runs on it, but its system keeps `SYSTEM` bytes of main memory. Without RAM, models have none of it.
+    ValueError says what is not known.
+    """
+    gpus: list[Gpu] = []
+    memory = 0
+    unified: int | None = None
+    for part in text.split("+"):
+        ram = re.fullmatch(r"\s*(\d+) ?gb? ram\s*", part.lower())
+        if ram:
+            memory = int(ram[1]) << 30
+            continue
+        counted = re.fullmatch(r"\s*(\d+) ?x (.*)", part.lower())
+        count, name = (int(counted[1]), counted[2]) if counted else (1, part)
+        if not 1 <= count <= MOST_GPUS:
+            raise ValueError(f"{count} accelerators are not one machine: 1 to {MOST_GPUS}")
+        card, size = spoken(name)
+        if card.sizes:
+            free = card.memory(size)
+        else:
+            memory = size << 30
+            free = unified = wirable(memory) if card.vendor == "apple" else max(memory - SYSTEM, 0)
+        gpus += [Gpu(name=card.name.upper(), memory=free, used=0, capability=card.capability)] * count
+    return Machine(
+        system="as named",
+        processor="unknown",
+        cores=0,
+        memory=memory,
+        available=max(memory - SYSTEM, 0),
+        gpus=tuple(gpus),
         unified=unified,
     )
 
