@@ -7,11 +7,12 @@ to anybody; the demo then says what it found, and how to use it.
 import asyncio
 import json
 import os
+import time
 
 from demo.gateway import DemoFailed
 from demo.inbox import Message
 from demo.tally import REAL
-from freehold.catalog.offers import offers
+from freehold.catalog.book import catalog, today
 from freehold.providers.discovery import Found, from_environment, local_servers
 from freehold.providers.known import KNOWN
 
@@ -68,5 +69,8 @@ def hint() -> str | None:
 
 
 def _cheapest(provider: str) -> str | None:
-    priced = [(o.price.input + o.price.output, o.id) for o in offers() if o.provider == provider and o.price]
+    book, now = catalog(), time.time_ns()
+    offers = (book.offer(provider, id, today(now)) for id in book.file.current.get(provider, ()))
+    known = ((o.id, o.tariff.value.price(now)) for o in offers if o is not None and o.tariff.value is not None)
+    priced = [(price.input + price.output, id) for id, price in known if price is not None]
     return min((p for p in priced if p[0] > 0), default=(0, None))[1]

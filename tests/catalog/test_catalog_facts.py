@@ -7,9 +7,8 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from freehold.catalog.book import Catalog, base, catalog
+from freehold.catalog.book import Catalog, catalog
 from freehold.catalog.observation import LIMITS_DIFFER, Fact, Observation, Standing, ratio, settle
-from freehold.catalog.offers import offers
 from freehold.catalog.override import Override
 from freehold.catalog.schema import File, Listing, Model, Sighting
 from freehold.core.money import Price
@@ -178,18 +177,6 @@ def test_nothing_costs_nothing_and_every_offer_is_of_a_known_provider_and_a_list
                 rates = msgspec.to_builtins(row.rates)
                 assert rates.pop("output") > 0 or one.mode != "chat", one.id
                 assert all(rate > 0 for rate in rates.values()), one.id
-
-
-def test_what_the_settings_fill_in_is_what_the_catalog_holds() -> None:
-    apart: set[str] = set()
-    for one in offers():
-        offer = catalog().offer(one.provider, one.id, TODAY)
-        assert offer is not None, one.id
-        if offer.tariff.value is not None and one.price is not None:
-            rates = base(offer.tariff.value)
-            if (rates.input, rates.output) != (one.price.input, one.price.output):
-                apart.add(f"{one.provider}/{one.id}")
-    assert apart == set()
 
 
 def test_importing_the_facts_reads_no_file_and_asking_reads_one() -> None:

@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from freehold.catalog.observation import Source
 from freehold.catalog.schema import File, Listing, Model, Sighting
 from tools.catalog import litellm, modelsdev, named
+from tools.catalog.current import CURRENT
 from tools.catalog.names import LITELLM, MODELSDEV, model, own_id, region
 
 OUT = Path(__file__).parents[2] / "src" / "freehold" / "catalog" / "catalog.json"
@@ -51,7 +52,7 @@ def main(folder: Path, out: Path = OUT) -> None:
         by_model.setdefault(one.model, []).append(one)
     groups = (_json(name) + b":[\n" + b",\n".join(map(_json, of)) + b"]" for name, of in sorted(by_model.items()))
     lines.append(b'"listings":{\n' + b",\n".join(groups) + b"\n}")
-    head = {"as_of": AS_OF, "sources": SOURCES, "aliases": named.ALIASES}
+    head = {"as_of": AS_OF, "sources": SOURCES, "aliases": named.ALIASES, "current": CURRENT}
     lines[:0] = [_json(name) + b":" + _json(value) for name, value in head.items()]
     out.write_bytes(b"{" + b",\n".join(lines) + b"}\n")
     msgspec.json.decode(out.read_bytes(), type=File)

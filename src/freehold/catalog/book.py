@@ -123,8 +123,12 @@ class Catalog:
 
     def offer(self, provider: str, id: str, on: str) -> Published | None:
         """What a provider offers under its own name, on a day."""
-        listing = self._by_id.get((provider, id))
+        listing = self.listing(provider, id)
         return None if listing is None else self.published(listing, on)
+
+    def listing(self, provider: str, id: str) -> Listing | None:
+        """What the sources list of an offer."""
+        return self._by_id.get((provider, id))
 
     def offers(self, model: str, on: str) -> tuple[Published, ...]:
         """Every offer of a model, on a day."""

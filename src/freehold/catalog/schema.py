@@ -108,7 +108,8 @@ class Listing(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
 class File(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The whole catalog. `listings` are those of each model, decoded when somebody asks for that model.
 
-    `aliases` are names that stand for a model from a date on: [name, model, from, until].
+    `aliases` are names that stand for a model from a date on: [name, model, from, until]. `current` are the ids of those
+    offers of each provider that are served where settings name none.
     """
 
     as_of: str
@@ -116,6 +117,7 @@ class File(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     models: tuple[Model, ...]
     listings: dict[str, Raw]
     aliases: tuple[tuple[str, str, str | None, str | None], ...] = ()
+    current: dict[str, tuple[str, ...]] = {}
 
     def listed(self, model: str) -> tuple[Listing, ...]:
         """What the sources list for a model."""

@@ -5,15 +5,19 @@ the environment or the catalog look like later.
 """
 
 from collections.abc import Iterable
+from functools import cached_property
 from ipaddress import ip_address
+from time import time_ns
 from urllib.parse import urlsplit
 
 from msgspec.structs import replace
 
-from freehold.catalog.offers import Offer, offers
+from freehold.catalog.book import Catalog, catalog
+from freehold.catalog.offering import Offering, offering
 from freehold.core.errors import SettingsWrong
 from freehold.core.money import Price
 from freehold.core.request import Need
+from freehold.core.tariff import Tariff
 from freehold.providers.discovery import Found
 from freehold.providers.known import KNOWN
 from freehold.providers.provider import Provider
@@ -26,14 +30,39 @@ HERE: frozenset[Need] = frozenset({"tools", "json_object", "image", "audio", "fi
 """What models that run here lack."""
 
 
-def resolve(settings: Settings, found: Iterable[Found] = (), catalog: Iterable[Offer] | None = None) -> Settings:
+class Shelf:
+    """The catalog as it holds for some settings at an instant. It is read when something is first asked of it."""
+
+    def __init__(self, settings: Settings, at: int, book: Catalog | None) -> None:
+        self._settings = settings
+        self._at = at
+        self._given = book
+
+    @cached_property
+    def _book(self) -> Catalog:
+        book = catalog(self._settings.data.folder, self._at) if self._given is None else self._given
+        overrides = self._settings.catalog.overrides
+        return book.under(overrides) if overrides else book
+
+    def offering(self, provider: str, model: str) -> Offering | None:
+        return offering(self._book, provider, model, self._at)
+
+    def current(self, provider: str) -> Iterable[str]:
+        """The models that a provider offers where nobody names one."""
+        return self._book.file.current.get(provider, ())
+
+
+def resolve(
+    settings: Settings, found: Iterable[Found] = (), *, at: int | None = None, book: Catalog | None = None
+) -> Settings:
     """The same settings with providers for all that was found, every deployment named, and every known fact filled in.
 
-    A provider is open, unless its table says otherwise, while no deployment of the file names it: then it offers the
-    models that its server listed, or those of the catalog.
+    Facts are those of `book` (None: the catalog of the data folder) at an instant (UTC nanoseconds; None: now). A
+    provider is open, unless its table says otherwise, while no deployment of the file names it: then it offers the
+    models that its server listed, or the current ones of the catalog.
     """
     found = tuple(found)
-    known = {(o.provider, o.id): o for o in (offers() if catalog is None else catalog)}
+    known = Shelf(settings, time_ns() if at is None else at, book)
     providers = _joined(settings, found)
     named = {d.provider for d in settings.deployments.values()}
     providers = {
@@ -93,15 +122,14 @@ def _absent(name: str, found: Iterable[Found]) -> str:
     return "was not found here" if problem is None else f"cannot be called: {problem}"
 
 
-def _listed(provider: ProviderSettings, known: dict[tuple[str, str], Offer]) -> Iterable[str]:
-    return provider.models or [id for kind, id in known if kind == provider.kind]
+def _listed(provider: ProviderSettings, known: Shelf) -> Iterable[str]:
+    return provider.models or known.current(provider.kind or GENERIC)
 
 
-def _known(
-    d: DeploymentSettings, provider: ProviderSettings, known: dict[tuple[str, str], Offer]
-) -> DeploymentSettings:
+def _known(d: DeploymentSettings, provider: ProviderSettings, known: Shelf) -> DeploymentSettings:
     kind = KNOWN[provider.kind or GENERIC]
-    offer = known.get((kind.id, d.model))
+    own = kind.port is not None or kind.id == GENERIC  # no catalog knows a server of one's own
+    offer = None if own else known.offering(kind.id, d.model)
     price = d.price
     if price is None and runs_here(kind, provider, d.model):
         price = FREE
@@ -110,11 +138,18 @@ def _known(
     return replace(
         d,
         names=d.names or ((offer.model,) if offer.model != d.model else ()),
-        price=offer.price if price is None else price,
+        price=price,
+        tariff=_tariff(offer.tariff, provider) if d.tariff is None and price is None else d.tariff,
         context_window=d.context_window or offer.context_window,
         max_output_tokens=d.max_output_tokens or offer.max_output_tokens,
         lacks=offer.lacks | kind.lacks if d.lacks is None else d.lacks,
     )
+
+
+def _tariff(tariff: Tariff | None, provider: ProviderSettings) -> Tariff | None:
+    """The price list, in the region that the address names, where that has a price of its own (eu.api.openai.com)."""
+    region = (urlsplit(provider.base_url or "").hostname or "").partition(".")[0]
+    return replace(tariff, region=region) if tariff is not None and region in tariff.regions else tariff
 
 
 def _simulated(d: DeploymentSettings, settings: Settings) -> DeploymentSettings:
@@ -134,7 +169,8 @@ def _local(d: DeploymentSettings, settings: Settings, base: DeploymentSettings |
     model = settings.local[d.provider]
     price = model.price if d.price is None else d.price
     if model.engine == "prompt" and base is not None:
-        return replace(base, names=d.names, price=price or base.price, quality=model.quality, provider=d.provider)
+        price = base.price if price is None else price
+        return replace(base, names=d.names, price=price, quality=model.quality, provider=d.provider)
     return replace(
         d,
         price=FREE if price is None else price,
