@@ -61,7 +61,14 @@ class Draft:
 
     @property
     def data(self) -> bytes:
-        return json.dumps(self.file).encode()
+        """The file as `python -m tools.catalog` writes it, an offer a line."""
+        groups = (f"{line(m)}:[\n" + ",\n".join(map(line, of)) + "]" for m, of in self.file["listings"].items())
+        head = (f"{line(name)}:{line(value)}" for name, value in self.file.items() if name != "listings")
+        return ("{" + ",\n".join((*head, '"listings":{\n' + ",\n".join(groups) + "\n}")) + "}\n").encode()
+
+
+def line(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
 
 class Acts:

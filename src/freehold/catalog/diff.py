@@ -58,9 +58,11 @@ def changes(old: File, new: File) -> tuple[Change, ...]:
 
 
 def differing(old: File, new: File) -> tuple[dict[str, Listing], dict[str, Listing]]:
-    """The offers of models whose offers are not the same in both, by 'PROVIDER/ID'."""
+    """The offers that are not the same in both, by 'PROVIDER/ID'. Of models whose offers are, none is decoded."""
     apart = [m for m in old.listings.keys() | new.listings.keys() if old.listings.get(m) != new.listings.get(m)]
     before, after = ({offered(one): one for m in sorted(apart) for one in of.listed(m)} for of in (old, new))
+    for name in [name for name, one in before.items() if after.get(name) == one]:
+        del before[name], after[name]
     return before, after
 
 

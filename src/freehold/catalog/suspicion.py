@@ -33,7 +33,7 @@ def suspicious(old: Catalog, new: Catalog, on: str) -> tuple[Held, ...]:
     before, after = differing(old.file, new.file)
     why: dict[str, list[str]] = {}
     for name, listing in after.items():
-        if name in before and before[name] != listing:
+        if name in before:
             why[name] = list(_of_offer(before[name], listing, old, new, on))
     for name, doubt in (*_vanished(old, before, after, on), *_all_at_once(old, before, after)):
         why.setdefault(name, []).append(doubt)
