@@ -20,7 +20,7 @@ def test_every_provider_of_the_shared_catalog_is_known_with_its_host_and_dialect
     assert listed.keys() == KNOWN.keys() - {"openai-compatible"}
     for id, row in listed.items():
         speaks_chat = any(wire.startswith("openai-chat") for wire in row["wires"])
-        assert ("openai-chat" in KNOWN[id].dialects) == (speaks_chat or id == "anthropic"), id
+        assert ("openai-chat" in KNOWN[id].dialects) == speaks_chat, id
         if "HOST" not in row["base"] and row["base"].startswith("https"):
             ours = urlsplit(KNOWN[id].base_url).hostname or ""
             host = urlsplit(row["base"].split(" ")[0]).hostname or ""

@@ -121,7 +121,7 @@ def test_what_a_provider_cannot_do_is_missing_from_all_its_models() -> None:
     for name in ("claude-x", "anthropic/claude-y"):
         found = served.candidates(name)
         assert found is not None
-        assert {"json_schema", "n"} <= found[0].lacks
+        assert {"json_object", "n"} <= found[0].lacks
 
 
 def test_a_provider_whose_deployments_are_named_serves_only_those() -> None:

@@ -126,6 +126,7 @@ def _provider(name: str, endpoint: Endpoint) -> Account:
             headers=(("content-type", "application/json"), *one.headers()),
             dialect=DIALECTS[one.dialect],
             quirks=one.quirks,
+            models=one.models,
         )
 
     others = {one.dialect: speaking(one) for one in endpoint.others if one.dialect in DIALECTS}

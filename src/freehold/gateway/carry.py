@@ -34,5 +34,17 @@ def headers(exchange: Exchange, account: Account, path: str, body: bytes) -> Sen
     ask = exchange.ask
     if account.dialect is not ask.dialect or not ask.dialect.passes:
         return always
-    passed = [(name, ask.headers[name]) for name in ask.dialect.passes if name in ask.headers]
-    return (*always, *((name.decode(), value.decode("latin-1")) for name, value in passed))
+    passed = {name.decode(): ask.headers[name].decode("latin-1") for name in ask.dialect.passes if name in ask.headers}
+    for name, known in account.quirks.header_values.items():
+        if name in passed:
+            passed[name] = _listed(exchange, name, passed[name], known)
+    sent = {name: value for name, value in passed.items() if value}
+    return (*((name, value) for name, value in always if name not in sent), *sent.items())
+
+
+def _listed(exchange: Exchange, name: str, value: str, known: tuple[str, ...]) -> str:
+    """A header that is a list, with only what the provider knows; the rest is noted."""
+    values = [one.strip() for one in value.split(",")]
+    lost = [f"lost: {name} {one}" for one in values if one and one not in known]
+    exchange.warnings = tuple(dict.fromkeys((*exchange.warnings, *lost)))
+    return ",".join(one for one in values if one in known)

@@ -16,7 +16,8 @@ Sign = Callable[[str, bytes], SendHeaders]
 class Account(Struct, frozen=True, kw_only=True):
     """An account at a provider, ready to be called in one dialect. `others`: the same account in its other dialects.
 
-    `sign` gives the headers of a request where they depend on it: (path, body) -> all of them.
+    `sign` gives the headers of a request where they depend on it: (path, body) -> all of them. `models`: how the names
+    of those models begin that are called so and no other way; empty: it is for all that are not.
     """
 
     provider: str
@@ -26,11 +27,18 @@ class Account(Struct, frozen=True, kw_only=True):
     dialect: Dialect
     quirks: Quirks
     sign: Sign | None = None
+    models: tuple[str, ...] = ()
     others: Mapping[str, "Account"] = {}
 
-    def speaking(self, dialect: str) -> "Account":
-        """The account as a caller of this dialect is served best: in the same one, where the provider speaks it."""
-        return self.others.get(dialect, self)
+    def speaking(self, dialect: str, model: str) -> "Account":
+        """The account as a caller of this dialect is served best: in the same one, where the provider speaks it and
+        the model can be called in it."""
+        others = self.others
+        for other in others.values():
+            if other.models and model.startswith(other.models):
+                return other
+        found = others.get(dialect, self)
+        return self if found.models else found
 
     @property
     def upstreams(self) -> tuple[Upstream, ...]:

@@ -6,7 +6,7 @@ Addresses, authentication and dialects are from the providers' API references as
 from collections.abc import Mapping
 
 from freehold.dialects.quirks import Quirks
-from freehold.providers.provider import SPOKEN, Provider
+from freehold.providers.provider import SPOKEN, Provider, Tongue
 
 
 def _rows(*rows: Provider) -> dict[str, Provider]:
@@ -19,6 +19,30 @@ _OLD_LIMIT = Quirks(max_tokens="max_tokens")
 """Its reference names `max_tokens` only."""
 _THINKS = Quirks(max_tokens="max_tokens", reasoning_back="reasoning_content")
 """The same, and it wants its reasoning again between calls of tools."""
+
+BETAS = (
+    "claude-code-20250219",
+    "context-1m-2025-08-07",
+    "context-management-2025-06-27",
+    "extended-cache-ttl-2025-04-11",
+    "fine-grained-tool-streaming-2025-05-14",
+    "interleaved-thinking-2025-05-14",
+    "output-128k-2025-02-19",
+    "prompt-caching-2024-07-31",
+    "structured-outputs-2025-11-13",
+    "token-efficient-tools-2025-02-19",
+)
+"""Of what a caller asks Anthropic to try, what means something to others that speak its dialect. The rest names tools
+and services that run at Anthropic."""
+_VERSION = {"anthropic-version": "2023-06-01"}
+_ELSEWHERE = Quirks(header_values={"anthropic-beta": BETAS})
+
+
+def _messages(*tail: str) -> Tongue:
+    """Anthropic's Messages at a provider that speaks them too; `tail` as in `Tongue`."""
+    old, new = tail or ("", "")
+    return Tongue(dialect="anthropic-messages", tail=(old, new), headers=_VERSION, quirks=_ELSEWHERE)
+
 
 KNOWN: Mapping[str, Provider] = _rows(
     Provider(
@@ -57,10 +81,13 @@ KNOWN: Mapping[str, Provider] = _rows(
         id="anthropic",
         name="Anthropic",
         base_url="https://api.anthropic.com/v1",
+        auth="x-api-key",
         key_env=("ANTHROPIC_API_KEY",),
-        dialects=("anthropic-messages", SPOKEN),
+        dialects=("anthropic-messages",),
         jurisdiction="US",
-        lacks=frozenset({"json_schema", "json_object", "audio", "file", "logprobs", "n"}),
+        lacks=frozenset({"json_object", "audio", "logprobs", "n"}),
+        native="anthropic-messages",
+        tongues=(Tongue(dialect="anthropic-messages", headers=_VERSION, quirks=Quirks(billing=True)),),
     ),
     Provider(
         id="vertex",
@@ -71,6 +98,15 @@ KNOWN: Mapping[str, Provider] = _rows(
         dialects=("gemini-generate", "vertex-anthropic", SPOKEN),
         jurisdiction="US",
         needs="an OAuth2 token from a service account",
+        tongues=(
+            Tongue(
+                dialect="anthropic-messages",
+                tail=("/endpoints/openapi", "/publishers/anthropic"),
+                path="/models/{model}:{call}",
+                quirks=Quirks(anthropic_version="vertex-2023-10-16", header_values={"anthropic-beta": BETAS}),
+                models=("claude-",),
+            ),
+        ),
     ),
     Provider(
         id="gemini",
@@ -124,6 +160,7 @@ KNOWN: Mapping[str, Provider] = _rows(
         dialects=_THREE,
         jurisdiction="CN",
         quirks=_THINKS,
+        tongues=(_messages("", "/anthropic/v1"),),
     ),
     Provider(
         id="moonshot",
@@ -132,6 +169,7 @@ KNOWN: Mapping[str, Provider] = _rows(
         key_env=("MOONSHOT_API_KEY",),
         dialects=(SPOKEN, "anthropic-messages"),
         quirks=Quirks(reasoning_back="reasoning_content"),
+        tongues=(_messages("/v1", "/anthropic/v1"),),
     ),
     Provider(
         id="zai",
@@ -140,6 +178,7 @@ KNOWN: Mapping[str, Provider] = _rows(
         key_env=("ZAI_API_KEY", "ZHIPU_API_KEY"),
         dialects=(SPOKEN, "anthropic-messages"),
         quirks=_THINKS,
+        tongues=(_messages("/paas/v4", "/anthropic/v1"),),
     ),
     Provider(
         id="minimax",
@@ -148,6 +187,7 @@ KNOWN: Mapping[str, Provider] = _rows(
         key_env=("MINIMAX_API_KEY",),
         dialects=(SPOKEN, "anthropic-messages"),
         lacks=frozenset({"n"}),
+        tongues=(_messages("/v1", "/anthropic/v1"),),
     ),
     Provider(
         id="dashscope",
@@ -155,6 +195,7 @@ KNOWN: Mapping[str, Provider] = _rows(
         base_url="https://dashscope-intl.aliyuncs.com/compatible-mode/v1",
         key_env=("DASHSCOPE_API_KEY",),
         dialects=(*_THREE, "dashscope"),
+        tongues=(_messages("/compatible-mode/v1", "/apps/anthropic/v1"),),
     ),
     Provider(
         id="groq",
@@ -181,6 +222,7 @@ KNOWN: Mapping[str, Provider] = _rows(
         key_env=("FIREWORKS_API_KEY",),
         dialects=_THREE,
         jurisdiction="US",
+        tongues=(_messages(),),
     ),
     Provider(
         id="openrouter",
@@ -190,6 +232,7 @@ KNOWN: Mapping[str, Provider] = _rows(
         dialects=_THREE,
         jurisdiction="US",
         quirks=Quirks(reasoning="inside", reasoning_back="reasoning", cache_control=True),
+        tongues=(_messages(),),
     ),
     Provider(
         id="huggingface-router",
@@ -249,6 +292,7 @@ KNOWN: Mapping[str, Provider] = _rows(
         dialects=_THREE,
         jurisdiction="US",
         quirks=Quirks(reasoning="outside"),
+        tongues=(_messages(),),
     ),
     Provider(
         id="vllm",
@@ -257,6 +301,7 @@ KNOWN: Mapping[str, Provider] = _rows(
         auth="optional-bearer",
         port=8000,
         dialects=(*_THREE, "openai-completions", "embeddings", "rerank", "score"),
+        tongues=(_messages(),),
     ),
     Provider(
         id="sglang",
@@ -265,6 +310,7 @@ KNOWN: Mapping[str, Provider] = _rows(
         auth="optional-bearer",
         port=30000,
         dialects=(SPOKEN, "anthropic-messages", "sglang-generate"),
+        tongues=(_messages(),),
     ),
     Provider(
         id="llama-cpp",
@@ -273,6 +319,7 @@ KNOWN: Mapping[str, Provider] = _rows(
         auth="optional-bearer",
         port=8080,
         dialects=(*_THREE, "llama-cpp-completion"),
+        tongues=(_messages(),),
     ),
     Provider(
         id="ollama",
@@ -282,6 +329,7 @@ KNOWN: Mapping[str, Provider] = _rows(
         port=11434,
         dialects=(*_THREE, "ollama-chat", "ollama-generate"),
         quirks=_OLD_LIMIT,
+        tongues=(_messages(),),
     ),
     Provider(
         id="lmstudio",
@@ -290,6 +338,7 @@ KNOWN: Mapping[str, Provider] = _rows(
         auth="optional-bearer",
         port=1234,
         dialects=(*_THREE, "lmstudio-v1"),
+        tongues=(_messages(),),
     ),
     Provider(id="gpustack", name="GPUStack", base_url="", key_env=("GPUSTACK_API_KEY",)),
     Provider(

@@ -21,6 +21,7 @@ class Tongue(Struct, frozen=True, kw_only=True):
     """A dialect in which a provider can be called beside `openai-chat`. What is empty is as there.
 
     `tail` replaces the end of the base URL, (this, by that). `path` is the dialect's own unless it is said here.
+    `models`: how the names of those models begin that can be called in this dialect and no other; empty: it is for all.
     """
 
     dialect: str
@@ -29,6 +30,7 @@ class Tongue(Struct, frozen=True, kw_only=True):
     auth: Auth | None = None
     headers: dict[str, str] = {}
     quirks: Quirks = Quirks()
+    models: tuple[str, ...] = ()
 
     def base_url(self, base_url: str) -> str:
         old, new = self.tail
@@ -40,11 +42,11 @@ class Provider(Struct, frozen=True, kw_only=True):
     empty where every installation has its own.
 
     `key_env` are the variables tried for the key, in that order; `url_env` those that hold the address (without
-    `url_tail`). `dialects` are what the service speaks; only those with `openai-chat` can be called yet. `port` is
-    where an engine listens on its own machine. `jurisdiction` is the operator's, as ISO 3166, where it is certain.
-    `lacks` is what its `openai-chat` endpoint cannot do, whatever the model can. `needs` is what beyond the dialect is
-    missing to call it. A caller is served in its own dialect where the provider speaks that too (`tongues`), and in the
-    `native` one otherwise.
+    `url_tail`). `dialects` are what the service speaks: it can be called where `openai-chat` or one of the `tongues` is
+    among them. `port` is where an engine listens on its own machine. `jurisdiction` is the operator's, as ISO 3166,
+    where it is certain. `lacks` is what it cannot do as it is called, whatever the model can. `needs` is what beyond
+    the dialect is missing to call it. A caller is served in its own dialect where the provider speaks that too
+    (`tongues`), and in the `native` one otherwise.
     """
 
     id: str
@@ -71,7 +73,7 @@ class Provider(Struct, frozen=True, kw_only=True):
         """Why it cannot be called yet, or None."""
         if self.needs:
             return f"not reachable yet: needs {self.needs}"
-        if SPOKEN not in self.dialects:
+        if SPOKEN not in self.dialects and not self.tongues:
             return f"not reachable yet: speaks {', '.join(self.dialects)}"
         return None
 

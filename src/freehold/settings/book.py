@@ -38,6 +38,7 @@ class Endpoint(Struct, frozen=True, kw_only=True):
     quirks: Quirks = Quirks()
     dialect: str = SPOKEN
     auth: Auth | None = None
+    models: tuple[str, ...] = ()
     others: tuple["Endpoint", ...] = ()
 
     def headers(self) -> tuple[tuple[str, str], ...]:
@@ -220,4 +221,5 @@ def _tongue(spoken: Endpoint, tongue: Tongue) -> Endpoint:
         auth=tongue.auth,
         plain_headers={**tongue.headers, **spoken.plain_headers},
         quirks=tongue.quirks,
+        models=tongue.models,
     )
