@@ -52,7 +52,8 @@ def changes(old: File, new: File) -> tuple[Change, ...]:
         ("alias", _aliases(old), _aliases(new)),
         ("source", _sources(old), _sources(new)),
     )
-    found = (change for kind, before, after in entries for change in _between(kind, before, after))
+    found = [change for kind, before, after in entries for change in _between(kind, before, after)]
+    found += _current(old, new)
     order = ("added", "removed", "price", "limit", "licence", "other")
     return tuple(sorted(found, key=lambda c: (order.index(c.about), KINDS.index(c.kind), c.subject, c.fact)))
 
@@ -155,6 +156,14 @@ def _sources(file: File) -> dict[str, Facts]:
         name: {field: ("other", _plain(value)) for field, value in asdict(source).items()}
         for name, source in file.sources.items()
     }
+
+
+def _current(old: File, new: File) -> Iterable[Change]:
+    """The offers that come to be, or cease to be, among those that are served where settings name none."""
+    before, after = ({f"{p}/{id}" for p, ids in file.current.items() for id in ids} for file in (old, new))
+    for name in sorted(before ^ after):
+        was = name in before
+        yield Change(about="other", kind="offer", subject=name, fact="is current", old=was, new=not was)
 
 
 def _plain(value: object) -> Value:

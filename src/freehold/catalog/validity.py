@@ -47,6 +47,8 @@ def _problems(file: File, listings: dict[str, tuple[Listing, ...]]) -> Iterable[
         yield f"as_of {file.as_of!r} is not a date"
     every = Counter((one.provider, one.id) for of in listings.values() for one in of)
     yield from (f"offer {p}/{id} is there {count} times" for (p, id), count in every.items() if count > 1)
+    for provider, ids in file.current.items():
+        yield from (f"{provider}/{id} is current, and no offer" for id in ids if (provider, id) not in every)
     for model, of in listings.items():
         for one in of:
             yield from (f"offer {one.provider}/{one.id} {problem}" for problem in _wrong(one, model, file))
