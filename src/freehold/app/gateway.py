@@ -17,7 +17,8 @@ from freehold.core.feedback import Feedback
 from freehold.dialects.anthropic_messages.dialect import ANTHROPIC_MESSAGES
 from freehold.dialects.openai_chat.dialect import OPENAI_CHAT
 from freehold.flywheel.feedback.pages import pages as feedback_pages
-from freehold.gateway.http import Connection, Door, DoorLimits
+from freehold.gateway.bounds import DoorLimits
+from freehold.gateway.http import Connection, Door
 from freehold.gateway.pages import Page, application, pages, who
 from freehold.gateway.paths import Paths
 from freehold.ledger.book import Recovery
@@ -155,6 +156,7 @@ def _limits(server: ServerSettings) -> DoorLimits:
         head=server.head_seconds,
         body=server.body_seconds,
         idle=server.idle_seconds,
+        ping=server.ping_seconds,
         connections=server.max_connections,
     )
 
