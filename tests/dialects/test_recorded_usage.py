@@ -15,13 +15,24 @@ pytestmark = needs_recordings
 Counts = dict[str, Any]
 
 
+SERVICES = {
+    "default": "standard",
+    "standard": "standard",
+    "on_demand": "standard",
+    "provisioned": "provisioned",
+    None: "",
+    "": "",
+}
+
+
 def told(row: Row) -> Counts | None:
-    """The last usage that an answer states, wherever its provider puts it."""
+    """The last usage that an answer states, wherever its provider puts it, with the service tier beside it."""
     found: list[Counts] = []
     for chunk in [row["response"]["body"]] if "body" in row["response"] else chunks(row):
         places = [chunk.get("usage"), (chunk.get("x_groq") or {}).get("usage")]
         places += [choice.get("usage") for choice in chunk.get("choices") or ()]
-        found += [place for place in places[:1] + places[2:] + places[1:2] if place][:1]
+        said = [place for place in places[:1] + places[2:] + places[1:2] if place][:1]
+        found += [{**place, "service_tier": chunk.get("service_tier") or place.get("service_tier")} for place in said]
     return found[-1] if found else None
 
 
@@ -47,6 +58,14 @@ def oracle(u: Counts) -> Usage:
         cache_read_tokens=read,
         cache_write_tokens=write,
         reasoning_tokens=reasoning,
+        input_audio_tokens=within.get("audio_tokens") or 0,
+        input_image_tokens=within.get("image_tokens") or 0,
+        output_audio_tokens=spent.get("audio_tokens") or 0,
+        output_image_tokens=spent.get("image_tokens") or 0,
+        searches=u.get("num_search_queries")
+        or (u.get("server_tool_use_details") or {}).get("web_search_requests")
+        or 0,
+        service=SERVICES[u["service_tier"]],
         stated_cost=nano(u),
     )
 
@@ -81,6 +100,9 @@ def test_the_recordings_hold_every_place_and_kind_of_usage() -> None:
     assert sum(u.cache_write_tokens > 0 for u in seen) >= 5
     assert sum(u.reasoning_tokens > 0 for u in seen) > 50
     assert sum((u.stated_cost or 0) > 0 for u in seen) > 80
+    assert sum(u.input_audio_tokens + u.input_image_tokens > 0 for u in seen) >= 3
+    assert sum(u.searches > 0 for u in seen) >= 4
+    assert {u.service for u in seen} == set(SERVICES.values())
 
 
 def test_a_provider_that_is_not_asked_for_usage_states_it_all_the_same() -> None:

@@ -70,6 +70,7 @@ class _Chunk(Struct, gc=False):
     usage: Any = None
     x_groq: Any = None
     error: Any = None
+    service_tier: Any = None
 
 
 _chunk = msgspec.json.Decoder(_Chunk).decode
@@ -103,7 +104,7 @@ class Reader:
         if chunk.error or chunk.choices is None:
             self.error = error_in_answer(data) if chunk.error else complaint(data, whole=self._whole)
             if self.error is not None:
-                used = normal(chunk.usage, self._quirks)
+                used = normal(chunk.usage, self._quirks, chunk.service_tier)
                 return Event(() if used is None else (Used(used),))
         deltas: list[Delta] = []
         if not self._begun and (chunk.id or chunk.model):
@@ -117,7 +118,7 @@ class Reader:
                 usage = usage or choice.usage
         if usage is None and chunk.x_groq is not None:  # Groq repeats the usage of a stream in a place of its own
             usage = members(chunk.x_groq).get("usage")
-        if usage and (used := normal(usage, self._quirks)) is not None:
+        if usage and (used := normal(usage, self._quirks, chunk.service_tier)) is not None:
             deltas.append(Used(used))
         return Event(tuple(deltas), raw, content)
 

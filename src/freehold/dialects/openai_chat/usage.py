@@ -5,7 +5,7 @@ from decimal import InvalidOperation
 from typing import Any, cast
 
 from freehold.core.money import stated
-from freehold.core.usage import Usage
+from freehold.core.usage import Usage, service
 from freehold.dialects.openai_chat.loose import members, number
 from freehold.dialects.quirks import Quirks
 
@@ -34,13 +34,28 @@ REASONING: tuple[Path, ...] = (
     ("output_tokens_details", "reasoning_tokens"),
     ("reasoning_tokens",),
 )
+INPUT_DETAILS, OUTPUT_DETAILS = ("prompt_tokens_details", "input_tokens_details"), "completion_tokens_details"
+WRITE_1H: tuple[Path, ...] = (("cache_creation", "ephemeral_1h_input_tokens"),)
+INPUT_AUDIO: tuple[Path, ...] = tuple((name, "audio_tokens") for name in INPUT_DETAILS)
+INPUT_IMAGE: tuple[Path, ...] = tuple((name, "image_tokens") for name in INPUT_DETAILS)
+OUTPUT_AUDIO: tuple[Path, ...] = ((OUTPUT_DETAILS, "audio_tokens"),)
+OUTPUT_IMAGE: tuple[Path, ...] = ((OUTPUT_DETAILS, "image_tokens"),)
+SEARCHES: tuple[Path, ...] = (
+    ("server_tool_use", "web_search_requests"),
+    ("server_tool_use_details", "web_search_requests"),
+    ("num_search_queries",),
+)
+EVERY = (
+    *(INPUT, OUTPUT, CACHE_READ, CACHE_WRITE, REASONING),
+    *(WRITE_1H, INPUT_AUDIO, INPUT_IMAGE, OUTPUT_AUDIO, OUTPUT_IMAGE, SEARCHES),
+)
 
 MOST = 2**53
 """A larger count, or cost in nano-dollars, is no measurement."""
 
 
-def normal(raw: object, quirks: Quirks) -> Usage | None:
-    """The normal form of a usage object; None where it is none.
+def normal(raw: object, quirks: Quirks, tier: object = None) -> Usage | None:
+    """The normal form of a usage object; None where it is none. `tier` is the service tier that the answer names.
 
     Cached tokens beside the prompt instead of in it show by exceeding it. Reasoning outside the completion shows in
     the total, which then exceeds prompt plus completion by what was spent on it (xAI, Gemini), or by exceeding the
@@ -51,7 +66,8 @@ def normal(raw: object, quirks: Quirks) -> Usage | None:
         return None
     names = tuple(usage)
     places = _PLACES.get(names) or _places(names)
-    prompt, completion, read, write, reasoning = [_first(usage, paths) if paths else 0 for paths in places]
+    counts = [_first(usage, paths) if paths else 0 for paths in places]
+    prompt, completion, read, write, reasoning, hour, audio, image, spoken, drawn, searches = counts
     beyond = _count(usage.get("total_tokens")) - prompt - completion
     if quirks.cached_outside or read > prompt:
         prompt += read
@@ -66,7 +82,14 @@ def normal(raw: object, quirks: Quirks) -> Usage | None:
         output_tokens=max(completion, reasoning),
         cache_read_tokens=read,
         cache_write_tokens=write,
+        cache_write_1h_tokens=hour,
+        input_audio_tokens=audio,
+        input_image_tokens=image,
+        output_audio_tokens=spoken,
+        output_image_tokens=drawn,
         reasoning_tokens=reasoning,
+        searches=searches,
+        service=service(tier or usage.get("service_tier")),
         stated_cost=_cost(usage),
     )
 
@@ -78,8 +101,7 @@ _PLACES: dict[tuple[str, ...], tuple[tuple[Path, ...], ...]] = {}
 def _places(names: tuple[str, ...]) -> tuple[tuple[Path, ...], ...]:
     if len(_PLACES) >= 256:
         _PLACES.clear()
-    every = (INPUT, OUTPUT, CACHE_READ, CACHE_WRITE, REASONING)
-    _PLACES[names] = found = tuple(tuple(path for path in paths if path[0] in names) for paths in every)
+    _PLACES[names] = found = tuple(tuple(path for path in paths if path[0] in names) for paths in EVERY)
     return found
 
 
