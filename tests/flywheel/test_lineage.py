@@ -2,9 +2,12 @@
 
 from collections.abc import Sequence
 
+import pytest
+from msgspec.structs import replace
+
 from freehold.core.tuned import Run, Tuned
 from freehold.flywheel.lineage import Node, Records, from_inferences, to_sources, touched
-from freehold.flywheel.rollout.state import Plan, promote, start
+from freehold.flywheel.rollout.state import Plan, promote, roll_back, start
 from freehold.store.datasets import Listed
 
 OLD = Listed(digest="a" * 64, name="support", at=1, examples=2, folder="x")
@@ -69,3 +72,40 @@ def test_what_is_withdrawn_touches_just_what_was_made_of_it() -> None:
     assert touched(["i3"], RECORDS) == ((NEW,), ())
     assert touched(["i1"], RECORDS) == ((OLD,), (MODEL,))
     assert touched(["i9"], RECORDS) == ((), ())
+
+
+def test_a_successor_and_the_model_it_replaces_lead_to_each_other() -> None:
+    old = replace(MODEL, state="quarantined", reason="a subject withdrew its consent", dataset=f"support@{'b' * 12}")
+    new = replace(MODEL, name="own-2", replaces="own")
+    records = replace(RECORDS, models=(new, old))
+
+    _, *_, before = to_sources(new, records).next
+    assert (before.name, before.facts[0]) == ("own", "which it replaces")
+    assert before.facts[-1] == "quarantined: a subject withdrew its consent"
+    (dataset,) = from_inferences(["i3"], records)
+    (gone,) = dataset.next
+    assert [n.name for n in gone.next] == ["chat", "own-2"]
+    assert gone.next[1].facts[0] == f"made anew in its place, from support@{'a' * 12}"
+
+
+def test_a_rollout_that_has_no_share_tells_none() -> None:
+    back = roll_back(ROLLOUT, actor="a", at=3, why="")
+    (_, dataset) = from_inferences(["i2"], replace(RECORDS, rollouts=(back,)))
+
+    assert dataset.next[0].next == (Node(kind="rollout", name="chat", facts=("rolled back",)),)
+
+
+@pytest.mark.parametrize(
+    ("joules", "said"),
+    [
+        (27.0, "under 0.1 Wh"),
+        (3_600.0, "about 1 Wh"),
+        (9_000.0, "about 2.5 Wh"),
+        (3.6e5 - 1000, "about 0.1 kWh"),
+        (9e6, "about 2.5 kWh"),
+    ],
+)
+def test_energy_is_told_in_a_unit_that_fits(joules: float, said: str) -> None:
+    found = to_sources(MODEL, replace(RECORDS, runs=(replace(RUN, energy=joules),)))
+
+    assert found.next[0].facts[-1] == said

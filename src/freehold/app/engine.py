@@ -65,7 +65,10 @@ class Opened(Struct, frozen=True, kw_only=True):
 
 
 class Engine:
-    """One pipeline with its state. `open` first; `run` starts what goes on beside requests; `close` ends in order."""
+    """One pipeline with its state. `open` first; `run` starts what goes on beside requests; `close` ends in order.
+
+    `node` names its ledger; None: the gateway's, as the settings call it.
+    """
 
     home: Home
     pipeline: Pipeline
@@ -76,13 +79,13 @@ class Engine:
         path: Path | None,
         env: Mapping[str, str],
         *,
-        node: str,
+        node: str | None = None,
         change: Callable[[Settings], Settings],
         told: Told,
     ) -> None:
         self._path = path
         self._env = env
-        self._node = node
+        self._wanted_node = node
         self._change = change
         self._told = told
         self._worlds = Worlds()
@@ -97,6 +100,7 @@ class Engine:
         """Read the settings, open the data folder and its ledger, build the pipeline."""
         loaded = self._change(load(self._path, self._env))
         self.home = Home(loaded)
+        self._node = self._wanted_node or loaded.data.node
         try:
             self._journal, recovery = self.home.open_journal(self._node)
             self.bodies = self.home.open_bodies(self._node, self._told)
@@ -231,7 +235,7 @@ class Engine:
     async def _whole(self) -> Settings:
         """The settings of the file with control state laid over them, and everything open written out."""
         self._generation = await asyncio.to_thread(self.home.generation)
-        models, rollouts = await asyncio.to_thread(lambda: (self.home.models.all(), self.home.rollouts.all()))
+        models, rollouts = await asyncio.to_thread(lambda: (self.home.served(), self.home.rollouts.all()))
         self._standing = tuple(state for state in rollouts if state.routed() is not None)
         settings = laid_over(self._loaded, models, rollouts)
         whole = resolve(settings, self._found)

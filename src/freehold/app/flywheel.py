@@ -1,43 +1,33 @@
-"""The flywheel put together: datasets from traffic, models from datasets, evaluations and verdicts, as jobs."""
+"""The flywheel on a data folder: what there is, datasets from traffic and feedback, and acts about them."""
 
 import hmac
 import os
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager
-from hashlib import sha256
+from collections.abc import Callable, Mapping, Sequence
+from hashlib import file_digest, sha256
 from pathlib import Path
-from typing import Any
 
 import msgspec
-from msgspec import Struct
-from msgspec.structs import replace
 
-from freehold.app.asker import asker
 from freehold.app.control import laid_over
-from freehold.app.home import NODE, Home
+from freehold.app.home import Home
 from freehold.app.on_demand import on_demand
-from freehold.app.tuners import Workbench, served_as
 from freehold.core.dataset import Example, Split
 from freehold.core.errors import InvalidRequest, SettingsWrong
 from freehold.core.interaction import Body
 from freehold.core.request import Message
-from freehold.core.tuned import Method, Run, Tuned
 from freehold.dialects.dialect import Dialect
 from freehold.dialects.openai_chat.dialect import OPENAI_CHAT
-from freehold.flywheel.curation.build import Built, Preview, build, preview
+from freehold.flywheel.curation.build import Built, Preview, build, preview, silent
 from freehold.flywheel.curation.candidate import Archive, Query
-from freehold.flywheel.curation.dataset import load
+from freehold.flywheel.curation.dataset import Bill, find, load, read_bill
 from freehold.flywheel.curation.gates import Policy, Rules, imported_gates
 from freehold.flywheel.curation.importing import Imported, imported
-from freehold.flywheel.curation.labelling import Pick, sample
+from freehold.flywheel.curation.labelling import Pick, import_labels, sample
 from freehold.flywheel.curation.terms import OWN, terms
-from freehold.flywheel.evaluation.replay import Asker, Cached
-from freehold.flywheel.evaluation.run import evaluate, swap
-from freehold.flywheel.evaluation.traffic import Judged, judged
+from freehold.flywheel.feedback.importing import Report
 from freehold.flywheel.feedback.observe import observe
-from freehold.flywheel.jobs.job import Json, Kinds, Steps
-from freehold.flywheel.tuning.tuner import Task
+from freehold.flywheel.rollout.withdrawn import Distrust, distrust
 from freehold.ledger.checkpoint import Signer, signer_at
 from freehold.ledger.entry import Act
 from freehold.providers.discovery import from_environment
@@ -48,23 +38,10 @@ from freehold.settings.tables import Settings
 from freehold.store.datasets import Listed, SqlDatasets
 
 DIALECTS: Mapping[str, Dialect] = {OPENAI_CHAT.name: OPENAI_CHAT}
-WATTS = 12.0
-"""What a busy core is taken to draw, for estimates of energy; a laptop's draws less, a server's more."""
-
 CONVERSATION = 24 * 3600 * 1_000_000_000
 """Nanoseconds that a conversation may have begun before the time that is looked at."""
 
 Progress = Callable[[float, str], None]
-
-
-class Tuning(Struct, frozen=True, kw_only=True):
-    """The parameters of a tuning job. `params` are the method's own."""
-
-    name: str
-    dataset: str
-    method: Method = "student"
-    seed: int = 0
-    params: dict[str, Any] = {}
 
 
 class Flywheel:
@@ -78,30 +55,40 @@ class Flywheel:
         self.folder = home.folder / "datasets"
         self.artifacts = home.folder / "models"
         self.reports = home.folder / "reports"
-        self._path = path
-        self._env = env
-        self._change = change
+        self.path = path
+        self.env = env
+        self.change = change
 
     # what there is
 
     def book(self) -> Book:
         """What is served now, as far as no server has to be asked."""
         settings = laid_over(
-            self._change(load_settings(self._path, self._env)), self.home.models.all(), self.home.rollouts.all()
+            self.change(load_settings(self.path, self.env)), self.home.served(), self.home.rollouts.all()
         )
-        found = from_environment(self._env) if settings.discovery.environment else ()
+        found = from_environment(self.env) if settings.discovery.environment else ()
         return Book(resolve(settings, found))
 
     def load(self, reference: str, split: str | None = None) -> list[Example]:
-        """The examples of a dataset, or of one split of it."""
+        """The examples of a dataset, or of one split of it; fetched where another data folder made it."""
         wanted = None if split is None else msgspec.convert(split, Split)
+        listed = self.datasets.find(reference)
+        if listed is not None:
+            reference = self.home.fetch("datasets", listed.folder).name
         return list(load(self.folder, reference, wanted))
+
+    def bill(self, reference: str) -> Bill:
+        """What a dataset was made of."""
+        listed = self.datasets.find(reference)
+        if listed is not None:
+            reference = self.home.fetch("datasets", listed.folder).name
+        return read_bill(find(self.folder, reference))
 
     # datasets
 
     def preview(self, query: Query, policy: Policy, *, held_out: Sequence[str], accepted: frozenset[str]) -> Preview:
         self.home.project()
-        return preview(query, archive=self._archive(query), policy=policy, rules=self._rules(held_out, accepted))
+        return preview(query, archive=self.archive(query), policy=policy, rules=self.rules(held_out, accepted))
 
     def build(
         self,
@@ -111,7 +98,7 @@ class Flywheel:
         *,
         held_out: Sequence[str] = (),
         accepted: frozenset[str] = frozenset(),
-        progress: Progress,
+        progress: Progress = silent,
     ) -> Built:
         """Make a dataset from traffic and feedback."""
         self.home.project()
@@ -119,14 +106,20 @@ class Flywheel:
             name,
             query,
             folder=self.folder,
-            archive=self._archive(query),
+            archive=self.archive(query),
             policy=policy,
-            rules=self._rules(held_out, accepted),
+            rules=self.rules(held_out, accepted),
+            held_out=held_out,
+            accepted=accepted,
             at=time.time_ns(),
-            sign=self._signer().sign,
+            sign=self.signer().sign,
             progress=progress,
         )
         self._list(built)
+        listed = self.datasets.find(built.bill.reference)
+        if listed is not None and listed.state == "quarantined":  # all of it passed today's gates: it was given back
+            self.datasets.mark(listed.digest, "active", "")
+            self.act("dataset.released", built.bill.reference, listed.reason)
         return built
 
     def import_file(self, path: Path, name: str, policy: Policy, *, progress: Progress) -> Imported:
@@ -136,9 +129,9 @@ class Flywheel:
             name,
             folder=self.folder,
             at=time.time_ns(),
-            sign=self._signer().sign,
-            through=imported_gates(policy, self._rules((), frozenset())),
-            pseudonym=self._pseudonym(),
+            sign=self.signer().sign,
+            through=imported_gates(policy, self.rules((), frozenset())),
+            pseudonym=self.pseudonym(),
             progress=progress,
         )
         self._list(found.built)
@@ -147,6 +140,7 @@ class Flywheel:
     def _list(self, built: Built) -> None:
         bill = built.bill
         listed = Listed(digest=bill.digest, name=bill.name, at=bill.at, examples=bill.examples, folder=built.home.name)
+        self.home.send("datasets", built.home)
         self.datasets.add(listed, built.inferences)
         if built.new:
             self.act("dataset.built", bill.reference, f"{bill.examples} of {bill.rows_in} rows")
@@ -161,10 +155,11 @@ class Flywheel:
         known = self.home.models.get(model)
         if known is None or known[0].method != "student":
             raise InvalidRequest(f"There is no student {model!r}; `freehold tune` makes one")
-        student = on_demand("freehold.runtime.student.student", "Student").load(known[0].path)
+        path = self.home.fetch("models", Path(known[0].path).name)
+        student = on_demand("freehold.runtime.student.student", "Student").load(str(path))
         return lambda examples: [1.0 - student.answer(e.messages).confidence for e in examples]
 
-    def _archive(self, query: Query) -> Archive:
+    def archive(self, query: Query) -> Archive:
         """Where interactions are read; what happened after each answer is read off first."""
         book = self.book()
         observed = observe(
@@ -181,22 +176,44 @@ class Flywheel:
             feedback=self.home.feedback,
             deployment=book.deployment,
             dialects=DIALECTS,
-            pseudonym=self._pseudonym(),
+            pseudonym=self.pseudonym(),
             reliability=observed.reliability,
         )
 
-    def _rules(self, held_out: Sequence[str], accepted: frozenset[str]) -> Rules:
-        settings = self.book().settings
-        kinds = {name: p.kind or name for name, p in settings.providers.items()}
-        kinds |= dict.fromkeys(settings.simulated, "simulated") | dict.fromkeys(settings.local, "local")
-        examples = [e for reference in held_out for e in self.load(reference, "test")]
+    def rules(self, held_out: Sequence[str], accepted: frozenset[str]) -> Rules:
+        """What the gates ask. `accepted`: accounts whose terms are settled, beside those that are for good."""
+        stances = self.home.terms.all()
+        settled = frozenset(s.account for s in stances if s.allowed)
+        refused = frozenset(s.account for s in stances if not s.allowed)
         return Rules(
             consents=self.home.consents.known("training"),
-            terms=terms(kinds=kinds, accepted=accepted | OWN),
-            held_out=examples,
+            terms=terms(kinds=self.accounts(), accepted=accepted | settled | OWN, refused=refused),
+            held_out=[e for reference in held_out for e in self.load(reference, "test")],
+            distrusts=self.distrusts(),
         )
 
-    def _pseudonym(self) -> Callable[[str], str]:
+    def accounts(self) -> dict[str, str]:
+        """What kind of provider each account is."""
+        settings = self.book().settings
+        kinds = {name: p.kind or name for name, p in settings.providers.items()}
+        return kinds | dict.fromkeys(settings.simulated, "simulated") | dict.fromkeys(settings.local, "local")
+
+    def distrusts(self) -> Distrust:
+        """Answers of candidates that were taken back are evidence of nothing."""
+        return distrust(self.home.withdrawn.all())
+
+    # feedback
+
+    def import_feedback(self, path: Path) -> Report:
+        """Take judgements from a table; one act tells of all of them."""
+        report = import_labels(path, self.home.feedback, now=time.time_ns())
+        with path.open("rb") as file:
+            digest = file_digest(file, "sha256").hexdigest()
+        counts = f"{report.accepted} of {report.rows} rows, {report.judgements} judgements"
+        self.act("feedback.imported", digest, f"{path.name}: {counts}")
+        return report
+
+    def pseudonym(self) -> Callable[[str], str]:
         """Subjects in datasets are digests under a key of this data folder: equal within it, meaningless outside."""
         path = self.home.folder / "subjects.key"
         if not path.exists():
@@ -207,127 +224,12 @@ class Flywheel:
         key = path.read_bytes()
         return lambda subject: hmac.new(key, subject.encode(), sha256).hexdigest()[:32]
 
-    def _signer(self) -> Signer:
-        folder = self.home.ledger / NODE
+    def signer(self) -> Signer:
+        """The key of the gateway's ledger in this data folder."""
+        node = self.home.settings.data.node
+        folder = self.home.ledger / node
         folder.mkdir(parents=True, exist_ok=True)
-        return signer_at(folder / "key", name=f"freehold/{NODE}", seed=os.urandom(32))
-
-    # jobs
-
-    def kinds(self) -> Kinds:
-        """The work of each kind of job."""
-        return {"tune": self._tune, "evaluate": self._evaluate, "swap": self._swap}
-
-    def _tune(self, params: Json, steps: Steps) -> Json:
-        wanted = msgspec.convert(params, Tuning)
-        begun = steps.step("begin", lambda: {"at": time.time_ns()})["at"]
-        listed = self.datasets.find(wanted.dataset)
-        if listed is None:
-            raise InvalidRequest(f"There is no dataset {wanted.dataset!r}; `freehold datasets list` shows them")
-        if listed.state != "active":
-            raise InvalidRequest(f"Dataset {wanted.dataset} is {listed.state}: {listed.reason}. Build it anew")
-        reference = f"{listed.name}@{listed.digest[:12]}"
-        params = dict(wanted.params)
-        method = served_as(wanted.method, params)
-        account = params.get("provider") if method == "provider" else None
-        tuner = self._workbench().tuner(wanted.method, params)
-        run = f"tune-{wanted.name}-{begun}"
-        work = self.home.folder / "work" / run
-        work.mkdir(parents=True, exist_ok=True)
-        task = Task(
-            name=wanted.name,
-            dataset=reference,
-            train=self.load(reference, "train"),
-            validation=self.load(reference, "validation"),
-            work=work,
-            artifacts=self.artifacts,
-            seed=wanted.seed,
-            params=params,
-        )
-        before = time.process_time()
-        made = tuner.tune(task, steps)
-        energy = (time.process_time() - before) * WATTS
-
-        def registered() -> Json:
-            at = time.time_ns()
-            tuned = Tuned(
-                name=wanted.name,
-                digest=made.digest,
-                method=method,
-                path=made.path,
-                dataset=reference,
-                run=run,
-                created_at=at,
-                base=made.base,
-                provider=account,
-                deployment=made.deployment,
-                metrics=made.metrics,
-            )
-            self._register(tuned)
-            done = Run(
-                id=run,
-                kind="tune",
-                started_at=begun,
-                ended_at=at,
-                params={k: v for k, v in wanted.params.items() if isinstance(v, str | int | float | bool | None)},
-                dataset=reference,
-                made=wanted.name,
-                seed=wanted.seed,
-                cost=made.cost,
-                energy=energy,
-                metrics=made.metrics,
-            )
-            self.home.runs.put(run, done, version=0, at=at)
-            self.act("model.tuned", wanted.name, f"{made.digest[:12]} from {reference} by {wanted.method}")
-            return {"model": wanted.name, "digest": made.digest, "path": made.path, "run": run, "metrics": made.metrics}
-
-        return steps.step("register", registered)
-
-    def _workbench(self) -> Workbench:
-        return Workbench(
-            self.book,
-            bodies=self.home.bodies,
-            feedback=self.home.feedback,
-            messages=_messages,
-            terms=lambda: self._rules((), frozenset()).terms,
-            asker=self._asker,
-        )
-
-    def _register(self, tuned: Tuned) -> None:
-        """Write a model under its name; an older one of that name makes room, its run and artifact stay."""
-        taken = self._change(load_settings(self._path, self._env))
-        if any(
-            tuned.name in t for t in (taken.routes, taken.deployments, taken.providers, taken.simulated, taken.local)
-        ):
-            raise InvalidRequest(f"The settings have something called {tuned.name!r} already; choose another --name")
-        known = self.home.models.get(tuned.name)
-        self.home.models.put(tuned.name, tuned, version=0 if known is None else known[1], at=tuned.created_at)
-
-    def _evaluate(self, params: Json, steps: Steps) -> Json:
-        return evaluate(params, steps, load=self.load, asker=self._asker, reports=self.reports, clock=time.time_ns)
-
-    def _swap(self, params: Json, steps: Steps) -> Json:
-        return swap(params, steps, judged=self._judged, asker=self._asker)
-
-    def _judged(self, route: str, since: int, candidate: str) -> Sequence[Judged]:
-        """The route's judged traffic, the newest first, but for what the candidate has learned from."""
-        known = self.home.models.get(candidate)
-        learned: set[str | None] = set()
-        if known is not None:
-            learned = {e.inference for e in self.load(known[0].dataset) if e.split != "test"}
-        found = list(judged(self.home.bodies.scan(since=since, route=route), self.home.feedback, _messages))
-        unseen = [one for one in found if one.example.inference not in learned]
-        return sorted(unseen, key=lambda one: one.example.at, reverse=True)
-
-    @contextmanager
-    def _asker(self, name: str, budget: int | None) -> Generator[Asker]:
-        """Asks at low priority, and remembers by content what was answered under these deployments."""
-        key = f"{name}-{time.time_ns()}"
-        with asker(self._path, self._env, change=self._change, name=key, budget=budget, told=_quiet) as asking:
-            deployments = msgspec.json.encode(self.book().settings.deployments, enc_hook=str, order="sorted")
-            local = msgspec.json.encode(self.book().settings.local, order="sorted")
-            epoch = sha256(deployments + local).hexdigest()
-            yield Cached(asking, self.home.folder / "cache" / "replays", epoch=epoch)
+        return signer_at(folder / "key", name=f"freehold/{node}", seed=os.urandom(32))
 
     # the ledger
 
@@ -345,31 +247,9 @@ class Flywheel:
             )
 
 
-def _messages(body: Body) -> tuple[Message, ...]:
+def messages(body: Body) -> tuple[Message, ...]:
+    """The messages of a kept request, in whatever dialect it was."""
     dialect = DIALECTS.get(body.dialect)
     if dialect is None:
         raise SettingsWrong(f"This Freehold does not read requests in {body.dialect}")
     return dialect.messages(dialect.decode_request(body.request))
-
-
-def _quiet(line: str) -> None:
-    """What the engine of a replay has to say is not for the screen of a job."""
-
-
-def withdrawn(flywheel: Flywheel, inferences: Sequence[str], reason: str) -> tuple[list[str], list[str]]:
-    """Quarantine the datasets and models in which any of these inferences is: the models serve no more.
-
-    The names of both. Tune them anew from a dataset that is built anew.
-    """
-    datasets = flywheel.datasets.made_from(inferences)
-    names = {f"{d.name}@{d.digest[:12]}" for d in datasets}
-    for one in datasets:
-        flywheel.datasets.mark(one.digest, "quarantined", reason)
-    models = [m for m in flywheel.home.models.all() if m.dataset in names and m.state == "active"]
-    for model in models:
-        known = flywheel.home.models.get(model.name)
-        if known is not None:
-            changed = replace(known[0], state="quarantined", reason=reason)
-            flywheel.home.models.put(model.name, changed, version=known[1], at=time.time_ns())
-            flywheel.act("model.quarantined", model.name, reason)
-    return sorted(names), [m.name for m in models]

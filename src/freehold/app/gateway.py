@@ -11,7 +11,6 @@ from pathlib import Path
 from msgspec import Struct
 
 from freehold.app.engine import SIMULATED, Engine, Told
-from freehold.app.home import NODE
 from freehold.core.errors import SettingsWrong
 from freehold.core.feedback import Feedback
 from freehold.dialects.anthropic_messages.dialect import ANTHROPIC_MESSAGES
@@ -47,7 +46,7 @@ class Gateway:
     def __init__(
         self, path: Path | None, env: Mapping[str, str], *, change: Callable[[Settings], Settings], told: Told
     ) -> None:
-        self.engine = Engine(path, env, node=NODE, change=change, told=told)
+        self.engine = Engine(path, env, change=change, told=told)
         self._stopped = asyncio.Event()
         self._reloading: set[asyncio.Task[None]] = set()
 

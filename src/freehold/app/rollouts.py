@@ -65,6 +65,7 @@ class Rollouts:
         self._pipeline = pipeline
         self._heard_of: OrderedDict[str, None] = OrderedDict()
         self._since = clock()
+        self._purging: set[asyncio.Task[int]] = set()
 
     def stand(self, states: Sequence[RolloutState], pinned: frozenset[str]) -> None:
         """The rollouts that stand now; what others moved is taken over. On `pinned` routes none moves by itself."""
@@ -137,8 +138,9 @@ class Rollouts:
     # looking
 
     async def idle(self) -> None:
-        """Wait until no copy is under way."""
+        """Wait until no copy is under way, and nothing is being removed."""
         await self._quiet.wait()
+        await asyncio.gather(*self._purging)
 
     async def look(self) -> None:
         """Take in what people said meanwhile, keep the evidence, and move what may move by itself."""
@@ -213,8 +215,16 @@ class Rollouts:
             self._act("rollout.failed", before.route, error.message)
             return
         observer.moved(state)
+        if how is roll_back:
+            self._purge(state.candidate)
         self._act("rollout.moved", state.route, f"{state.candidate} {state.step} {state.now.share:g}: {why}")
         self._renew()
+
+    def _purge(self, deployment: str) -> None:
+        """Remove what is remembered of it here; that takes the disk, and callers do not wait for it."""
+        task = asyncio.get_running_loop().create_task(asyncio.to_thread(self._home.purge, deployment))
+        self._purging.add(task)
+        task.add_done_callback(self._purging.discard)
 
 
 _NOT_SEEN = frozenset({"refused", "cancelled", "unknown"})

@@ -6,16 +6,14 @@ from pathlib import Path
 import click
 from rich.table import Table
 
-from freehold.app.flywheel import withdrawn
 from freehold.cli.context import DATA, JSON, SETTINGS, Duration, print_json, progress, screen
 from freehold.cli.jobs import workplace
-from freehold.core.interaction import Consent
 from freehold.flywheel.curation.build import Built, Preview
 from freehold.flywheel.curation.candidate import Query
-from freehold.flywheel.curation.dataset import diff, find, read_bill
+from freehold.flywheel.curation.dataset import diff
 from freehold.flywheel.curation.gate import Passage
 from freehold.flywheel.curation.gates import Policy
-from freehold.flywheel.curation.labelling import export, import_labels
+from freehold.flywheel.curation.labelling import export
 
 PERSONAL = click.option(
     "--personal-data",
@@ -24,6 +22,9 @@ PERSONAL = click.option(
     show_default=True,
     help="What is done with personal data that is found.",
 )
+
+SHOWN_REFUSALS = 20
+"""Lines of a table that were not taken and are told one by one."""
 
 
 @click.group()
@@ -168,7 +169,7 @@ def list_datasets(settings: Path | None, data: str | None, as_json: bool) -> Non
 def show_dataset(reference: str, first: int, settings: Path | None, data: str | None, as_json: bool) -> None:
     """The bill of materials of a dataset, and its first examples."""
     with workplace(settings, data) as place:
-        bill = read_bill(find(place.flywheel.folder, reference))
+        bill = place.flywheel.bill(reference)
         examples = place.flywheel.load(reference)[:first]
     if as_json:
         print_json({"bill": bill, "examples": examples})
@@ -214,40 +215,17 @@ def feedback() -> None:
 def import_feedback(file: Path, settings: Path | None, data: str | None, as_json: bool) -> None:
     """Take judgements from a CSV file, with a column inference (or episode) and good, score, correction, ..."""
     with workplace(settings, data) as place:
-        report = import_labels(file, place.home.feedback, now=time.time_ns())
+        report = place.flywheel.import_feedback(file)
     if as_json:
         print_json(report)
         return
-    for refused in report.refused[:20]:
+    for refused in report.refused[:SHOWN_REFUSALS]:
         screen().print(f"line {refused.line}: {refused.reason}", markup=False)
-    screen().print(f"{report.accepted:,} of {report.rows:,} rows taken: {report.judgements:,} judgements")
-
-
-@click.group()
-def consents() -> None:
-    """What people allow to be done with their data."""
-
-
-@consents.command("set")
-@click.argument("subject")
-@click.argument("allowed", type=click.Choice(["allow", "deny"]))
-@SETTINGS
-@DATA
-def set_consent(subject: str, allowed: str, settings: Path | None, data: str | None) -> None:
-    """Say whether a SUBJECT's data may be learned from. A denial quarantines what was already made of it."""
-    with workplace(settings, data) as place:
-        place.home.project()
-        place.home.consents.put(
-            Consent(subject=subject, purpose="training", allowed=allowed == "allow", at=time.time_ns())
-        )
-        if allowed == "allow":
-            print(f"{subject} allows training")
-            return
-        found = place.home.inferences.ids(subject=subject)
-        datasets_, models = withdrawn(place.flywheel, found, "a subject withdrew its consent")
-    print(f"{subject} denies training: {len(datasets_)} datasets and {len(models)} models are quarantined")
-    for name in (*datasets_, *models):
-        print(f"  {name}")
+    hidden = len(report.refused) - SHOWN_REFUSALS
+    if hidden > 0:
+        screen().print(f"and {hidden:,} more that were not taken")
+    unfilled = f"; {report.unfilled:,} not filled in yet" if report.unfilled else ""
+    screen().print(f"{report.accepted:,} of {report.rows:,} rows taken: {report.judgements:,} judgements{unfilled}")
 
 
 def _built(found: Built) -> None:

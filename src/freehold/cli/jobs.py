@@ -17,7 +17,8 @@ from rich.table import Table
 
 from freehold.app.flywheel import Flywheel
 from freehold.app.home import Home
-from freehold.cli.context import DATA, JSON, SETTINGS, home, placed, print_json, screen
+from freehold.app.withdrawal import kinds
+from freehold.cli.context import DATA, JSON, SETTINGS, chosen, home, placed, print_json, screen
 from freehold.core.errors import FreeholdError
 from freehold.core.ids import RandomIds
 from freehold.core.money import NANO
@@ -54,8 +55,9 @@ class Workplace:
         """A worker in this process."""
         worker = Worker(
             self.url,
-            self.flywheel.kinds(),
+            kinds(self.flywheel),
             id=f"worker-{self.ids()}",
+            home=self.home.id,
             jobs=self.jobs,
             workers=SqlWorkers(self.home.database),
             progress=self.progress,
@@ -84,7 +86,7 @@ def run(place: Workplace, kind: str, params: dict[str, Any], *, detach: bool) ->
     Interrupted, it stays in the queue and goes on where it was.
     """
     id = place.ids()
-    place.jobs.submit(id, kind, params)
+    place.jobs.submit(id, kind, params, home=place.home.id if _at_home(kind, params) else None)
     if detach:
         print(f"Job {id} is in the queue; `freehold worker` does it, `freehold jobs show {id}` tells how far it is")
         return None
@@ -93,6 +95,11 @@ def run(place: Workplace, kind: str, params: dict[str, Any], *, detach: bool) ->
     if done.state != "done":
         raise JobFailed(f"{done.error or f'Job {id} was cancelled'}\n`freehold jobs resume {id}` lets it go on")
     return done
+
+
+def _at_home(kind: str, params: dict[str, Any]) -> bool:
+    """Whether a job reads what people said word for word, which stays in its data folder."""
+    return kind in {"swap", "retune"} or params.get("method") == "dpo"
 
 
 def watch(jobs: Jobs, id: str, what: str) -> Job:
@@ -191,7 +198,11 @@ def resume(id_: str, detach: bool, settings: Path | None, data: str | None) -> N
 @SETTINGS
 @DATA
 def worker(settings: Path | None, data: str | None) -> None:
-    """Do jobs, one after the other, until stopped; on any machine that reaches the store and the data folder."""
+    """Do jobs, one after the other, until stopped.
+
+    On another machine with a data folder of its own it does those that need no more than PostgreSQL, where datasets and
+    models travel; swaps, retunings and dpo are done where the words lie.
+    """
     ended = threading.Event()
 
     def end(number: int, frame: object) -> None:
@@ -199,7 +210,8 @@ def worker(settings: Path | None, data: str | None) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
-    with workplace(settings, data) as place, place.worker() as working:
+    shared = chosen(settings, data, new=True).data.database_url is not None
+    with workplace(settings, data, new=shared) as place, place.worker() as working:
         print(
             f"{working.id} takes jobs from {place.home.folder}; Ctrl-C ends it, and its job goes on elsewhere",
             flush=True,

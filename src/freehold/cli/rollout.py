@@ -173,6 +173,8 @@ def _state(place: Workplace, route: str) -> RolloutState:
 
 def _write(place: Workplace, before: RolloutState | None, state: RolloutState) -> None:
     place.home.move(before, state)
+    if state.step == "rolled_back":
+        place.home.purge(state.candidate)
     if state.proposal is not None:
         place.flywheel.act("rollout.proposed", state.route, f"{state.candidate}: {state.proposal.why}")
     else:
@@ -199,9 +201,7 @@ def _tell(state: RolloutState, shown: Shown | None, *, as_json: bool) -> None:
     if as_json:
         print_json(state)
         return
-    now = state.now
-    where = now.step.replace("_", " ") + (f" of {now.share:.0%}" if now.step == "canary" else "")
-    screen().print(f"[bold]{state.route}[/bold]: {state.candidate} is in [bold]{where}[/bold]")
+    screen().print(f"[bold]{state.route}[/bold]: {state.candidate} {_where(state)}")
     table = Table("at (UTC)", "step", "share", "by", "why", box=None, pad_edge=False)
     for move in state.moves:
         at = datetime.fromtimestamp(move.at / NANO, UTC).strftime("%Y-%m-%d %H:%M:%S")
@@ -213,7 +213,35 @@ def _tell(state: RolloutState, shown: Shown | None, *, as_json: bool) -> None:
         _evidence(state, shown)
 
 
+def _where(state: RolloutState) -> str:
+    """Where a rollout stands, as the end of a sentence."""
+    match state.step:
+        case "shadow":
+            return "is in [bold]shadow[/bold]: it gets copies, and no caller sees it"
+        case "canary":
+            return f"is a [bold]canary[/bold] with {state.now.share:.0%} of the conversations"
+        case "full":
+            return "is [bold]full[/bold]: it answers first"
+        case "rolled_back":
+            serves = f"{state.incumbent} serves" if state.incumbent else "the route's deployments serve"
+            return f"is [bold]rolled back[/bold]: {serves}"
+
+
 def _evidence(state: RolloutState, shown: Shown) -> None:
+    if state.step != "rolled_back":
+        screen().print(_verdict_line(state, shown))
+    own = f", {1 - shown.abstained / shown.copies:.0%} of them answered by itself" if shown.copies else ""
+    screen().print(f"copies: {shown.copies:,}{own}")
+    if shown.candidate or shown.incumbent:
+        screen().print(f"conversations at this step: {shown.candidate:,} candidate, {shown.incumbent:,} incumbent")
+    table = Table("guard", "", "comparisons", box=None, pad_edge=False)
+    table.columns[2].justify = "right"
+    for name, watch in shown.guards.items():
+        table.add_row(name, "[red]alarm[/red]" if watch.alarm else "quiet", f"{watch.blocks:,}")
+    screen().print(table if shown.guards else "no guards")
+
+
+def _verdict_line(state: RolloutState, shown: Shown) -> str:
     found = _verdict(state, shown)
     e = found.evidence
     word = {
@@ -222,17 +250,11 @@ def _evidence(state: RolloutState, shown: Shown) -> None:
         NotEnough: "[yellow]not enough data[/yellow]",
     }
     seen = f"difference {e.difference:+.3f} ({e.low:+.3f} to {e.high:+.3f}) on {e.pairs:,} pairs"
-    line = f"verdict: {word[type(found)]}; {seen}"
+    line = f"verdict: {word[type(found)]}; {seen if e.pairs else 'no request that both answered is judged yet'}"
     if isinstance(found, NotEnough):
         more = found.more.likely
         line += f"; {'more than a million' if more is None else f'about {more:,}'} more would decide it"
-    screen().print(line)
-    own = f"{1 - shown.abstained / shown.copies:.0%} of them answered by itself" if shown.copies else ""
-    screen().print(f"copies: {shown.copies:,} {own}".rstrip())
-    if shown.candidate or shown.incumbent:
-        screen().print(f"conversations at this step: {shown.candidate:,} candidate, {shown.incumbent:,} incumbent")
-    guards = [f"{n} {'ALARM' if w.alarm else 'quiet'} ({w.blocks:,})" for n, w in shown.guards.items()]
-    screen().print(f"guards: {', '.join(guards) or 'none'}", markup=False)
+    return line
 
 
 @click.command()

@@ -1,6 +1,6 @@
 """A model made here: where its weights are, what they were made from, and whether it may serve."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from msgspec import Struct
 
@@ -14,6 +14,7 @@ class Tuned(Struct, frozen=True, kw_only=True, omit_defaults=True):
     `created_at` is UTC nanoseconds. `metrics` are what its making measured, on data that it did not learn from. `base`
     is what it was tuned from, or, of the method prompt, the deployment that answers; `provider` and `deployment`: of a
     model that a provider serves, the account and the provider's name for it.
+    `replaces`: the quarantined model in whose place it was made.
     quarantined: something in its data was erased or withdrawn; withdrawn: taken out by its owner. Neither serves.
     """
 
@@ -30,19 +31,22 @@ class Tuned(Struct, frozen=True, kw_only=True, omit_defaults=True):
     state: Literal["active", "quarantined", "withdrawn"] = "active"
     reason: str = ""
     metrics: dict[str, float] = {}
+    replaces: str | None = None
 
 
 class Run(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One execution of building, tuning or evaluation. Times are UTC nanoseconds, `cost` nano-dollars.
 
     `energy` is in joules, estimated from processor seconds; `made` names what came out: a dataset, a model, a report.
+    `params` are the method's own: with them, `method`, `seed` and `dataset` it can be executed again.
     """
 
     id: str
     kind: str
     started_at: int
     ended_at: int
-    params: dict[str, str | int | float | bool | None] = {}
+    params: dict[str, Any] = {}
+    method: Method | None = None
     dataset: str | None = None
     made: str | None = None
     seed: int | None = None

@@ -57,14 +57,19 @@ def from_dataset(dataset: Listed, records: Records) -> Node:
 
 
 def to_sources(model: Tuned, records: Records) -> Node:
-    """What a model was made from: its run, its dataset, how many inferences and subjects stand behind that."""
+    """What a model was made from: its run, its dataset, how many inferences and subjects stand behind that; and the
+    model in whose place it was made."""
     found = [d for d in records.datasets if named(d) == model.dataset]
     runs = [r for r in records.runs if r.id == model.run]
     return Node(
         kind="model",
         name=model.name,
         facts=_facts(model),
-        next=(*(_run(r) for r in runs), *(_made_from(d, records) for d in found)),
+        next=(
+            *(_run(r) for r in runs),
+            *(_made_from(d, records) for d in found),
+            *(_in_place_of(m) for m in records.models if m.name == model.replaces),
+        ),
     )
 
 
@@ -84,12 +89,22 @@ def _made_from(dataset: Listed, records: Records) -> Node:
 
 
 def _served(model: Tuned, records: Records) -> Node:
-    rollouts = tuple(
-        Node(kind="rollout", name=r.route, facts=(r.step.replace("_", " "), f"{r.now.share:.0%} of the conversations"))
-        for r in records.rollouts
-        if r.candidate == model.name
+    rollouts = tuple(_rollout(r) for r in records.rollouts if r.candidate == model.name)
+    successors = tuple(
+        Node(kind="model", name=m.name, facts=(f"made anew in its place, from {m.dataset}", *_facts(m)))
+        for m in records.models
+        if m.replaces == model.name
     )
-    return Node(kind="model", name=model.name, facts=_facts(model), next=rollouts)
+    return Node(kind="model", name=model.name, facts=_facts(model), next=(*rollouts, *successors))
+
+
+def _in_place_of(model: Tuned) -> Node:
+    return Node(kind="model", name=model.name, facts=("which it replaces", *_facts(model)))
+
+
+def _rollout(state: RolloutState) -> Node:
+    share = (f"{state.now.share:.0%} of the conversations",) if state.step in {"canary", "full"} else ()
+    return Node(kind="rollout", name=state.route, facts=(state.step.replace("_", " "), *share))
 
 
 def _run(run: Run) -> Node:
@@ -97,8 +112,16 @@ def _run(run: Run) -> Node:
     if run.seed is not None:
         facts.append(f"seed {run.seed}")
     if run.energy is not None:
-        facts.append(f"about {run.energy / 3.6e6:.4f} kWh")
+        facts.append(_energy(run.energy))
     return Node(kind="run", name=run.id, facts=tuple(facts))
+
+
+def _energy(joules: float) -> str:
+    """In words: an estimate has no more than two digits."""
+    hours = joules / 3600
+    if hours < 0.1:
+        return "under 0.1 Wh"
+    return f"about {hours:.2g} Wh" if hours < 99.5 else f"about {hours / 1000:.2g} kWh"
 
 
 def _facts(model: Tuned) -> tuple[str, ...]:

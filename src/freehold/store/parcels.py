@@ -1,14 +1,14 @@
 """Parcels: folders and files on their way between machines that share a database and no disk.
 
-What is sent never changes and is named by its digest or its time, so that a name that is there already is the same thing.
+What is sent never changes and is named by its digest or its time: a name that is there already is the same thing.
 """
 
 import os
 import shutil
 import tarfile
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
-from hashlib import file_digest, sha256
+from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO
@@ -34,13 +34,16 @@ class SqlParcels:
         if self._digest(name) is not None:
             return
         with _packed(path) as file:
-            values = {"name": name, "digest": file_digest(file, "sha256").hexdigest(), "size": file.tell()}
+            whole = sha256()
+            for part in _parts(file):
+                whole.update(part)
+            values = {"name": name, "digest": whole.hexdigest(), "size": file.tell()}
             file.seek(0)
             with self._database.write() as connection:
                 insert = self._database.insert(parcels).values(**values).on_conflict_do_nothing()
                 if connection.execute(insert.returning(parcels.c.name)).first() is None:
                     return  # somebody else has just sent it
-                for number, part in enumerate(iter(lambda: file.read(PART), b"")):
+                for number, part in enumerate(_parts(file)):
                     row = {"parcel": name, "number": number, "data": part}
                     connection.execute(self._database.insert(parcel_parts).values(**row))
 
@@ -87,6 +90,10 @@ class SqlParcels:
     def _digest(self, name: str) -> str | None:
         with self._database.read() as connection:
             return connection.scalar(select(parcels.c.digest).where(parcels.c.name == name))
+
+
+def _parts(file: IO[bytes]) -> Iterator[bytes]:
+    return iter(lambda: file.read(PART), b"")
 
 
 def _nobodys(member: tarfile.TarInfo) -> tarfile.TarInfo:

@@ -41,14 +41,10 @@ def test_good_rows_are_kept_and_bad_ones_named_by_line_and_reason(tmp_path: Path
     )
     report = import_csv(path, store, now=7, by="root")
 
-    assert (report.rows, report.accepted, report.judgements) == (8, 3, 4)
+    assert (report.rows, report.accepted, report.unfilled, report.judgements) == (8, 3, 1, 4)
     assert [(r.line, r.reason) for r in report.refused] == [
         (5, "good: 'perhaps' is neither yes nor no (true, yes, 1, good, up; false, no, 0, bad, down)"),
         (6, "inference: name exactly one of inference and episode"),
-        (
-            7,
-            "The body judges nothing: add one of good, score, category, comment, correction, preferred_over, sent",
-        ),
         (9, "at: 'yesterday' is no time such as 2026-03-01T12:00:00Z"),
         (10, "has 6 cells, the header has 5"),
     ]

@@ -1,7 +1,7 @@
 """Build: from a query to a dataset, through gates and split; and a preview that writes nothing."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -95,14 +95,26 @@ def build(
     rules: Rules,
     at: int,
     sign: Sign,
+    held_out: Sequence[str] = (),
+    accepted: Iterable[str] = (),
     shares: Shares = EVEN_SHARES,
     progress: Progress = silent,
 ) -> Built:
-    """Make the dataset `name@digest` in `folder`. `at`: UTC nanoseconds now; `sign`: with the key of the ledger."""
+    """Make the dataset `name@digest` in `folder`. `at`: UTC nanoseconds now; `sign`: with the key of the ledger.
+
+    `held_out` and `accepted`, of which `rules` were made, are kept in its bill: from there it can be made anew.
+    """
     check_name(name)
     found = preview(query, archive=archive, policy=policy, rules=rules, shares=shares, progress=progress)
     bill = bill_of(name, found.examples, at=at, rows_in=found.rows_in, passages=found.gates, warned=found.warnings)
-    bill = msgspec.structs.replace(bill, query=query, policy=msgspec.to_builtins(policy), held_out=len(rules.held_out))
+    bill = msgspec.structs.replace(
+        bill,
+        query=query,
+        policy=msgspec.to_builtins(policy),
+        held_out=len(rules.held_out),
+        against=tuple(held_out),
+        accepted=tuple(sorted(accepted)),
+    )
     return keep(folder, found.examples, bill, sign, passages=found.gates, progress=progress)
 
 

@@ -55,7 +55,8 @@ class Bill(Struct, frozen=True, kw_only=True):
     """What a dataset was made of. `at`: UTC nanoseconds; `code`: the version of Freehold that made it; `policy`: the
     rules of the gates, as they were; `gates`: how many rows each kept out and why; `sources`, `deployments`, `splits`:
     examples of each; `terms`: under which each deployment's answers were taken; `subjects`: keyed digests of the
-    persons; `files`: SHA-256 of each file. `warnings`: what its user should know."""
+    persons; `files`: SHA-256 of each file. `warnings`: what its user should know. `against`: the datasets whose test
+    examples were held out, `held_out` of them; `accepted`: providers whose terms its owner had settled."""
 
     name: str
     digest: str
@@ -72,6 +73,8 @@ class Bill(Struct, frozen=True, kw_only=True):
     terms: dict[str, int] = {}
     splits: dict[str, int] = {}
     held_out: int = 0
+    against: tuple[str, ...] = ()
+    accepted: tuple[str, ...] = ()
     episodes: int = 0
     inferences: int = 0
     subjects: tuple[str, ...] = ()

@@ -17,6 +17,7 @@ from freehold.flywheel.curation.gate import Each, Gate, Kept
 from freehold.flywheel.curation.injection import injection
 from freehold.flywheel.curation.secrets import secrets
 from freehold.flywheel.curation.terms import Terms
+from freehold.flywheel.rollout.withdrawn import Distrust, taken_back, trusting
 
 Mask = Callable[[str], tuple[str, Mapping[str, int]]]
 """A text without personal data, and how much of each type there was. Must be linear in the text."""
@@ -46,7 +47,7 @@ class Policy(Struct, frozen=True, kw_only=True):
 
 
 class Rules(Struct, frozen=True, kw_only=True):
-    """What gates ask others: who allowed what, providers' terms, detectors, and evaluation sets."""
+    """What gates ask others: who allowed what, providers' terms, detectors, evaluation sets, and rollouts."""
 
     consents: Mapping[str, bool] = {}
     terms: Terms
@@ -54,6 +55,7 @@ class Rules(Struct, frozen=True, kw_only=True):
     has_secret: Callable[[str], str | None] = lambda text: next((s.form for s in secrets(text)), None)
     attack: Callable[[str], str | None] = injection
     held_out: Sequence[Example] = ()
+    distrusts: Distrust = trusting
 
 
 def gates(policy: Policy, rules: Rules) -> tuple[Gate, ...]:
@@ -62,6 +64,7 @@ def gates(policy: Policy, rules: Rules) -> tuple[Gate, ...]:
         _consent(policy, rules.consents),
         _ceiling(policy),
         OutputTerms(rules.terms),
+        _rollouts(rules.distrusts),
         _quality(policy),
     ]
     if policy.secrets == "drop":
@@ -76,7 +79,7 @@ def gates(policy: Policy, rules: Rules) -> tuple[Gate, ...]:
 
 def imported_gates(policy: Policy, rules: Rules) -> tuple[Gate, ...]:
     """The gates for what a file brings, whose owner answers for consent and terms: those that look at the words."""
-    return tuple(g for g in gates(policy, rules) if g.name not in {"consent", "label", "terms", "quality"})
+    return tuple(g for g in gates(policy, rules) if g.name not in {"consent", "label", "terms", "rollouts", "quality"})
 
 
 def _consent(policy: Policy, known: Mapping[str, bool]) -> Gate:
@@ -130,6 +133,15 @@ class OutputTerms(Struct, frozen=True):
 
 def _unknown(row: Candidate) -> str | None:
     return "the deployment that answered is no longer known" if row.provider is None else None
+
+
+def _rollouts(distrusts: Distrust) -> Gate:
+    def judge(row: Candidate) -> str | None:
+        if row.example.source in PEOPLE or row.inference is None or not taken_back(row.inference, distrusts):
+            return None
+        return f"{row.inference.deployment} answered, which was taken back from {row.inference.route} afterwards"
+
+    return Each("rollouts", judge)
 
 
 def _quality(policy: Policy) -> Gate:

@@ -81,8 +81,8 @@ _EMPTY = {"good": None, "correction": None, "author": None}
 
 
 def import_labels(path: Path, store: FeedbackStore, *, now: int, by: str | None = None) -> Report:
-    """Read a labelled table back, as feedback: corrections and thumbs. Rows that nobody filled in are refused, as they
-    judge nothing, and may be filled in later."""
+    """Read a labelled table back, as feedback: corrections and thumbs. Rows that nobody filled in are counted
+    as such, and may be filled in later."""
     return import_csv(path, store, now=now, by=by, ignored=SHOWN)
 
 

@@ -13,6 +13,17 @@ Terms = Callable[[str, str], str | None]
 """Why answers of (provider, model) may not be learned from, or None where they may."""
 
 
+class Stance(Struct, frozen=True, kw_only=True):
+    """What the owner decided about learning from the answers of an account, or of a kind of provider, for good.
+
+    `at`: UTC nanoseconds.
+    """
+
+    account: str
+    allowed: bool
+    at: int
+
+
 class Restriction(Struct, frozen=True, kw_only=True):
     """A clause, in our words, of the terms at `url` that took effect on `effective`."""
 
@@ -48,16 +59,23 @@ OWN = frozenset({"simulated", "local", "ollama", "vllm", "llama-cpp", "llamacpp"
 
 
 def terms(
-    *, kinds: Mapping[str, str] | None = None, accepted: frozenset[str] = frozenset(), unknown: bool = False
+    *,
+    kinds: Mapping[str, str] | None = None,
+    accepted: frozenset[str] = frozenset(),
+    refused: frozenset[str] = frozenset(),
+    unknown: bool = False,
 ) -> Terms:
     """The rule made of the table.
 
     `kinds`: what kind of provider each account is (None, or missing: the account is called as its kind); `accepted`:
-    accounts or kinds whose terms the owner has settled; `unknown`: whether those that the table does not know pass.
+    accounts or kinds whose terms the owner has settled; `refused`: those from which the owner learns no more, whatever
+    the table says; `unknown`: whether those that the table does not know pass.
     """
 
     def allowed(provider: str, model: str) -> str | None:
         kind = (kinds or {}).get(provider, provider)
+        if provider in refused or kind in refused:
+            return f"learning from answers of {provider if provider in refused else kind} was withdrawn"
         given_away = any(name in model for name in _OPEN)
         maker = next((m for m in _MAKERS if model.startswith(f"{m}/") and not given_away), None)  # as resellers say
         known = FORBIDDING.get(_SAME.get(maker or kind, maker or kind))

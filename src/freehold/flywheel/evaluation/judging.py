@@ -23,15 +23,16 @@ clear. Length and style count for nothing by themselves. Reply with one characte
 the second is better, 0 if neither is."""
 
 
-def asked(judge: str, example: Example, first: str, second: str) -> Question:
+def asked(judge: str, example: Example, first: Reply, second: Reply) -> Question:
     """The question which of two answers is better. What they say is data: it is quoted, and the rules come last too."""
-    words = msgspec.json.encode({"request": example.text, "answer 1": first, "answer 2": second}).decode()
+    words = msgspec.json.encode({"request": example.text, "answer 1": first.text, "answer 2": second.text}).decode()
     turns = [
         {"role": "system", "content": RULES},
         {"role": "user", "content": f"{words}\n\nWhich answer is better: 1, 2 or 0?"},
     ]
     body = {"model": judge, "messages": turns, "temperature": 0, "max_tokens": 8}
-    return Question(deployment=judge, body=msgspec.json.encode(body), of=example.inference)
+    quotes = tuple(r.by for r in (first, second) if r.by is not None)
+    return Question(deployment=judge, body=msgspec.json.encode(body), of=example.inference, quotes=quotes)
 
 
 def preference(text: str) -> float:
@@ -42,7 +43,7 @@ def preference(text: str) -> float:
 
 def both_orders(judge: str, example: Example, a: Reply, b: Reply) -> tuple[Question, Question]:
     """The two questions about one pair: B's answer second, and first."""
-    return asked(judge, example, a.text, b.text), asked(judge, example, b.text, a.text)
+    return asked(judge, example, a, b), asked(judge, example, b, a)
 
 
 def difference(b_second: Reply, b_first: Reply) -> float:

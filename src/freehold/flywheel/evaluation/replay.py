@@ -1,6 +1,6 @@
 """Replays: requests asked again, of chosen deployments, through the same pipeline as callers use."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,12 +16,18 @@ from freehold.core.events import OutcomeKind
 class Question(Struct, frozen=True, kw_only=True):
     """One request for one deployment: a body of OpenAI chat completions, whose `model` is the deployment.
 
-    `of`: the inference that it repeats, where there was one.
+    `of`: the inference that it repeats, where there was one. `quotes`: deployments whose answers the body contains.
     """
 
     deployment: str
     body: bytes
     of: str | None = None
+    quotes: tuple[str, ...] = ()
+
+    @property
+    def about(self) -> tuple[str, ...]:
+        """The deployments of which the answer tells something."""
+        return tuple(sorted({self.deployment, *self.quotes}))
 
     @property
     def digest(self) -> str:
@@ -70,16 +76,28 @@ def again(body: bytes, deployment: str, *, of: str | None) -> Question:
     return Question(deployment=deployment, body=msgspec.json.encode(fields), of=of)
 
 
+class Kept(Struct, frozen=True, kw_only=True):
+    """A reply in a file, and the deployments that it is about."""
+
+    about: tuple[str, ...]
+    reply: Reply
+
+
 class Cached:
     """An `Asker` that remembers answers by content: asked again, a question costs nothing. Failures are not kept.
 
-    A model behind the same name may change; `epoch` is put into every key, so that another epoch asks anew.
+    A model behind the same name may change; `epoch` is put into every key, so that another epoch asks anew. So is how
+    often each deployment that a question is about was taken back from a route (`withdrawals`): what was remembered of
+    it before is never used again, wherever it lies.
     """
 
-    def __init__(self, asker: Asker, folder: Path, *, epoch: str = "") -> None:
+    def __init__(
+        self, asker: Asker, folder: Path, *, epoch: str = "", withdrawals: Mapping[str, int] | None = None
+    ) -> None:
         self._asker = asker
         self._folder = folder
         self._epoch = epoch
+        self._withdrawals = withdrawals or {}
 
     def ask(self, questions: Sequence[Question]) -> Sequence[Reply]:
         paths = [self._path(q) for q in questions]
@@ -90,19 +108,36 @@ class Cached:
             if reply.outcome == "answered" or reply.abstained:
                 paths[i].parent.mkdir(parents=True, exist_ok=True)
                 draft = paths[i].with_suffix(".draft")
-                draft.write_bytes(msgspec.json.encode(reply))
+                draft.write_bytes(msgspec.json.encode(Kept(about=questions[i].about, reply=reply)))
                 draft.rename(paths[i])
         return [reply for reply in replies if reply is not None]
 
     def _path(self, question: Question) -> Path:
-        key = sha256(f"{self._epoch}\n{question.digest}".encode()).hexdigest()
+        times = [(d, self._withdrawals[d]) for d in question.about if d in self._withdrawals]
+        key = sha256(f"{self._epoch}\n{times}\n{question.digest}".encode()).hexdigest()
         return self._folder / key[:2] / f"{key[2:]}.json"
 
 
 def _read(path: Path) -> Reply | None:
     try:
-        return replace(msgspec.json.decode(path.read_bytes(), type=Reply), cached=True)
+        return replace(msgspec.json.decode(path.read_bytes(), type=Kept).reply, cached=True)
     except FileNotFoundError:
         return None
     except msgspec.DecodeError:  # a damaged file is asked anew
         return None
+
+
+def purge(folder: Path, deployment: str) -> int:
+    """Remove every remembered reply that is about a deployment, or that cannot be read; how many."""
+    gone = 0
+    for path in folder.glob("*/*.json"):
+        try:
+            about = msgspec.json.decode(path.read_bytes(), type=Kept).about
+        except FileNotFoundError:  # somebody else purges too
+            continue
+        except msgspec.DecodeError:
+            about = (deployment,)
+        if deployment in about:
+            path.unlink(missing_ok=True)
+            gone += 1
+    return gone

@@ -13,6 +13,7 @@ from freehold.core.interaction import Body
 from freehold.core.ports import FeedbackStore
 from freehold.core.request import Message
 from freehold.flywheel.feedback.settle import Settled, settle
+from freehold.flywheel.rollout.withdrawn import Distrust, trusting
 
 SURE = 0.5
 """How much a target has to be trusted, or an answer to be good, to judge others by it."""
@@ -30,8 +31,13 @@ class Judged(Struct, frozen=True, kw_only=True):
     example: Example
 
 
-def judged(bodies: Iterable[Body], feedback: FeedbackStore, reading: Reading) -> Iterator[Judged]:
-    """Those bodies about which enough is believed: a correction, or an answer that people found good."""
+def judged(
+    bodies: Iterable[Body], feedback: FeedbackStore, reading: Reading, distrusts: Distrust = trusting
+) -> Iterator[Judged]:
+    """Those bodies about which enough is believed: a correction, or an answer that people found good.
+
+    What a candidate said that was taken back (`distrusts`) is no such answer; what people corrected it to is.
+    """
     remaining = iter(bodies)
     while batch := list(islice(remaining, BATCH)):
         said: dict[str, list[Feedback]] = {}
@@ -40,7 +46,8 @@ def judged(bodies: Iterable[Body], feedback: FeedbackStore, reading: Reading) ->
                 said.setdefault(one.inference, []).append(one)
         for body in batch:
             target = target_of(settle(said.get(body.id, []), inference=body.id), body.answer.text)
-            if target is not None:
+            own = target == body.answer.text
+            if target is not None and not (own and distrusts(body.deployment, body.route, body.at)):
                 yield Judged(request=body.request, example=_example(body, target, reading(body)))
 
 

@@ -36,7 +36,7 @@ class Given(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 ANSWERLESS = "sent: the answer of this inference was not kept, since its route does not collect; send a correction"
 _SOLE = ("correction", "preferred_over", "sent")
-_JUDGING = ("good", "score", "category", "comment", *_SOLE)
+JUDGING = ("good", "score", "category", "comment", *_SOLE)
 
 _decode = msgspec.json.Decoder(Given).decode
 
@@ -59,9 +59,9 @@ def check(given: Given) -> None:
     """InvalidRequest where the members do not go together."""
     if (given.inference is None) == (given.episode is None):
         raise InvalidRequest("inference: name exactly one of inference and episode", param="inference")
-    said = [name for name in _JUDGING if getattr(given, name) is not None]
+    said = [name for name in JUDGING if getattr(given, name) is not None]
     if not said:
-        raise InvalidRequest(f"The body judges nothing: add one of {', '.join(_JUDGING)}", param="good")
+        raise InvalidRequest(f"The body judges nothing: add one of {', '.join(JUDGING)}", param="good")
     for name in _SOLE:
         if given.inference is None and name in said and name != "correction":
             raise InvalidRequest(f"{name}: is about one inference; name that instead of the episode", param=name)

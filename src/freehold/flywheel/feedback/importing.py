@@ -13,7 +13,7 @@ from msgspec import Struct
 from freehold.core.errors import InvalidRequest
 from freehold.core.feedback import Feedback
 from freehold.core.ports import FeedbackStore
-from freehold.flywheel.feedback.given import Given, check, feedback
+from freehold.flywheel.feedback.given import JUDGING, Given, check, feedback
 from freehold.flywheel.feedback.table import Refused, Row, rows, shown
 
 COLUMNS = (
@@ -34,11 +34,12 @@ _NO = frozenset({"false", "no", "n", "0", "bad", "down", "👎"})
 
 
 class Report(Struct, frozen=True, kw_only=True):
-    """What became of a table: `rows` = `accepted` + the `refused`. `judgements`: how many were added or already there;
-    one row may hold several."""
+    """What became of a table: `rows` = `accepted` + `unfilled` + the `refused`. `judgements`: how many were added or
+    already there; one row may hold several. `unfilled`: rows that name an inference or episode and do not judge it."""
 
     rows: int
     accepted: int
+    unfilled: int
     judgements: int
     refused: tuple[Refused, ...]
 
@@ -52,13 +53,16 @@ def import_csv(
     nanoseconds. The same file again adds nothing. `ignored`: further columns that the table may have. InvalidRequest:
     not a row was taken.
     """
-    accepted, judgements = 0, 0
+    accepted, judgements, unfilled = 0, 0, 0
     refused: list[Refused] = []
     batch: list[Feedback] = []
     seen: Counter[str] = Counter()
     for row in rows(path, (*COLUMNS, *ignored)):
         if isinstance(row, Refused):
             refused.append(row)
+            continue
+        if row.cells.keys() & {"inference", "episode"} and not row.cells.keys() & set(JUDGING):
+            unfilled += 1
             continue
         try:
             known = Row(row.line, {k: v for k, v in row.cells.items() if k not in ignored})
@@ -72,7 +76,13 @@ def import_csv(
             store.put(batch)
             batch = []
     store.put(batch)
-    return Report(rows=accepted + len(refused), accepted=accepted, judgements=judgements, refused=tuple(refused))
+    return Report(
+        rows=accepted + unfilled + len(refused),
+        accepted=accepted,
+        unfilled=unfilled,
+        judgements=judgements,
+        refused=tuple(refused),
+    )
 
 
 def _feedback(row: Row, seen: Counter[str], *, now: int, by: str | None) -> list[Feedback]:

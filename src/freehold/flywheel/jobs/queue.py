@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from freehold.core.errors import InvalidRequest
 from freehold.flywheel.jobs.job import Job, Json, Progress
-from freehold.flywheel.jobs.system import NAME, QUEUE, VERSION, WORKFLOW, JsonSerializer, job, prepare
+from freehold.flywheel.jobs.system import NAME, QUEUE, VERSION, WORKFLOW, JsonSerializer, job, prepare, queue_of
 from freehold.store.jobs import SqlProgress
 
 
@@ -22,11 +22,11 @@ class Jobs:
     def close(self) -> None:
         self._client.destroy()
 
-    def submit(self, id: str, kind: str, params: Json) -> None:
-        """Put a job in the queue. The same id twice is one job."""
+    def submit(self, id: str, kind: str, params: Json, *, home: str | None = None) -> None:
+        """Put a job in the queue. The same id twice is one job. `home`: only workers of that data folder can do it."""
         options: EnqueueOptions = {
             "workflow_name": WORKFLOW,
-            "queue_name": QUEUE,
+            "queue_name": queue_of(home),
             "workflow_id": id,
             "app_version": VERSION,
         }
@@ -55,12 +55,13 @@ class Jobs:
     def resume(self, id: str) -> Job:
         """Let a cancelled or failed job go on after its last finished step."""
         current = self.get(id)
+        queue = self._queue(id)
         if current.state == "failed":  # the failure is its result: take that and the failed step back
             steps = self._client.list_workflow_steps(id)
             again = next((s["function_id"] for s in steps if s["error"] is not None), len(steps) + 1)
-            self._client.rewind_workflow(id, start_step=again, queue_name=QUEUE, application_version=VERSION)
+            self._client.rewind_workflow(id, start_step=again, queue_name=queue, application_version=VERSION)
         elif current.state == "cancelled":
-            self._client.resume_workflow(id, queue_name=QUEUE)
+            self._client.resume_workflow(id, queue_name=queue)
         else:
             raise InvalidRequest(f"Job {id} is {current.state}; only one that was cancelled or failed can be resumed")
         return self.get(id)
@@ -68,10 +69,12 @@ class Jobs:
     def release(self, worker: str) -> Sequence[str]:
         """Give the jobs of a worker that is fenced back to the queue; their ids."""
         rows = self._client.list_workflows(name=WORKFLOW, status="PENDING", executor_id=worker, load_input=False)
-        ids = [row.workflow_id for row in rows]
-        if ids:
-            self._client.resume_workflows(ids, queue_name=QUEUE)
-        return ids
+        for row in rows:
+            self._client.resume_workflow(row.workflow_id, queue_name=row.queue_name or QUEUE)
+        return [row.workflow_id for row in rows]
+
+    def _queue(self, id: str) -> str:
+        return self._client.list_workflows(workflow_ids=[id], name=WORKFLOW)[0].queue_name or QUEUE
 
     def _told(self, jobs: Sequence[Job], steps: dict[str, tuple[str, ...]]) -> list[Job]:
         words = self._progress.get([j.id for j in jobs])

@@ -17,6 +17,8 @@ VERSION = "jobs-1"
 """Changes only when jobs begun by an older Freehold could not go on."""
 
 QUEUE = "jobs"
+"""Jobs that any worker can do."""
+
 WORKFLOW = "freehold.job"
 
 _STATES: dict[str, State] = {
@@ -35,6 +37,11 @@ def address(folder: Path, database_url: str | None) -> str:
     if database_url is None:
         return f"sqlite:///{folder / 'jobs.sqlite'}"
     return database_url.replace("postgresql+psycopg://", "postgresql://").replace("postgres://", "postgresql://", 1)
+
+
+def queue_of(home: str | None) -> str:
+    """The queue of the jobs that need what lies in one data folder (its id), or of those that any worker can do."""
+    return QUEUE if home is None else f"{QUEUE}-{home}"
 
 
 def prepare(url: str) -> None:

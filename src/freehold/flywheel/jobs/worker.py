@@ -5,11 +5,13 @@ of the same machine, else when its lease has run out) fences it and gives its jo
 only asleep finds itself fenced before it can finish another step.
 """
 
+import logging
 import os
 import socket
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeVar
 
 from dbos import DBOS, DBOSConfig
@@ -18,7 +20,7 @@ from dbos import error as dbos_errors
 from freehold.core.errors import FreeholdError, InvalidRequest
 from freehold.flywheel.jobs.job import Cancelled, Json, Kinds
 from freehold.flywheel.jobs.queue import Jobs
-from freehold.flywheel.jobs.system import NAME, QUEUE, VERSION, WORKFLOW, JsonSerializer
+from freehold.flywheel.jobs.system import NAME, VERSION, WORKFLOW, JsonSerializer, queue_of
 from freehold.store.jobs import SqlProgress, SqlWorkers
 
 T = TypeVar("T")
@@ -38,7 +40,10 @@ class Fenced(FreeholdError):
 
 
 class Worker:
-    """One worker in this process; there can be one in a process. `id` names it and is never used again."""
+    """One worker in this process; there can be one in a process. `id` names it and is never used again.
+
+    `home`: the data folder whose own jobs it can do beside those that any worker can.
+    """
 
     def __init__(
         self,
@@ -46,6 +51,7 @@ class Worker:
         kinds: Kinds,
         *,
         id: str,
+        home: str | None = None,
         jobs: Jobs,
         workers: SqlWorkers,
         progress: SqlProgress,
@@ -55,6 +61,8 @@ class Worker:
     ) -> None:
         self.id = id
         self._url = url
+        self._queues = sorted({queue_of(None), queue_of(home)})
+        self._one = threading.Lock()
         self._kinds = kinds
         self._jobs = jobs
         self._workers = workers
@@ -68,7 +76,7 @@ class Worker:
 
     def start(self) -> None:
         """Join, and take jobs from now on in threads of its own."""
-        self._workers.join(self.id, host=socket.gethostname(), pid=os.getpid(), now=self._clock())
+        self._workers.join(self.id, host=_host(), pid=os.getpid(), now=self._clock())
         config: DBOSConfig = {
             "name": NAME,
             "system_database_url": self._url,
@@ -79,13 +87,16 @@ class Worker:
             "notification_listener_polling_interval_sec": POLL,
         }
         DBOS(config=config)
+        logging.getLogger("dbos").addFilter(_unforeseen)
 
         def do(kind: str, params: Json) -> Json:
             return self._do(kind, params)
 
         DBOS.workflow(name=WORKFLOW, max_recovery_attempts=1_000)(do)
+        DBOS.listen_queues(self._queues)
         DBOS.launch()
-        DBOS.register_queue(QUEUE, worker_concurrency=1, polling_interval_sec=POLL)
+        for queue in self._queues:
+            DBOS.register_queue(queue, worker_concurrency=1, polling_interval_sec=POLL)
         self.reap()
         self._beating = threading.Thread(target=self._beat, name="beat", daemon=True)
         self._beating.start()
@@ -104,7 +115,7 @@ class Worker:
         released: list[str] = []
         now = self._clock()
         for id, host, pid, beat_at in self._workers.others(self.id):
-            gone = host == socket.gethostname() and not _runs(pid)
+            gone = host == _host() and not _runs(pid)
             if (gone or now - beat_at > self._lease) and self._workers.fence(id, beat_at=beat_at):
                 released += self._jobs.release(id)
         return tuple(released)
@@ -123,7 +134,8 @@ class Worker:
             raise InvalidRequest(f"This worker knows no jobs of kind {kind!r}, only {', '.join(sorted(self._kinds))}")
         id = DBOS.workflow_id
         assert id is not None
-        return work(params, _Steps(id, self))
+        with self._one:  # each queue gives one job at a time; one of all of them is done at a time
+            return work(params, _Steps(id, self))
 
     # what the steps of a job ask
 
@@ -168,6 +180,17 @@ class _Steps:
             self._told = now
             self._worker.check(self._job)
             self._worker.tell(self._job, min(max(share, 0.0), 1.0), text, now)
+
+
+def _unforeseen(record: logging.LogRecord) -> bool:
+    """Errors with a message of ours are told by the job that they end; only others bring a traceback to the screen."""
+    return record.exc_info is None or not isinstance(record.exc_info[1], FreeholdError)
+
+
+def _host() -> str:
+    """This machine since its last start: process numbers of another, of the same name, say nothing here."""
+    boot = Path("/proc/sys/kernel/random/boot_id")
+    return f"{socket.gethostname()} {boot.read_text().strip()}" if boot.exists() else socket.gethostname()
 
 
 def _runs(pid: int) -> bool:
