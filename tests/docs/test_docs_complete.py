@@ -18,7 +18,9 @@ from freehold import core
 from freehold.cli.main import commands
 from freehold.core import errors
 from freehold.core.events import OutcomeKind
-from freehold.gateway.http import DoorLimits
+from freehold.core.principal import Key
+from freehold.gateway.bounds import DoorLimits
+from freehold.governance.limits import Limits, Words
 from freehold.providers.simulated.simulation import Fault
 
 WORDS = ROOT / "docs" / "words.md"
@@ -147,10 +149,13 @@ def test_the_reference_has_every_header_that_we_write() -> None:
         )
     }
     told = (REFERENCE / "http.md").read_text()
-    endings = {f"x-ratelimit-{what}-{of}" for what in ("limit", "remaining", "reset") for of in ("requests", "tokens")}
+    limited = Key(id="k", name="k", digest=b"", created_at=0, requests_per_minute=1, tokens_per_minute=1)
+    lines = [line for words in get_args(Words) for line in Limits().head(limited, 0, words).splitlines()]
+    left = {line.partition(":")[0] for line in lines}
 
-    assert endings <= written
-    assert {header for header in written - endings if f"`{header}`" not in told} == set()
+    assert len(left) == 12
+    assert {header for header in left if f"`{header}`" not in told} == set()
+    assert {header for header in written if not header.endswith("-") and f"`{header}`" not in told} == set()
 
 
 def test_the_reference_has_the_limits_of_the_door() -> None:
@@ -162,6 +167,7 @@ def test_the_reference_has_the_limits_of_the_door() -> None:
     assert f"| {limits.head:g} s, {limits.body:g} s |" in told
     assert f"| {limits.idle:g} s |" in told
     assert f"| {limits.stall:g} s |" in told
+    assert f"| {limits.ping:g} s |" in told
     assert f"| {limits.connections:,} |" in told
 
 

@@ -28,7 +28,7 @@ from freehold.core.ports import Clock, Headers, Sending
 from freehold.core.request import Request
 from freehold.dialects.dialect import Source, StreamDecoder
 from freehold.gateway.carry import carry, headers
-from freehold.gateway.exchange import Exchange
+from freehold.gateway.exchange import Exchange, upstream_id
 from freehold.gateway.world import Account
 from freehold.routing.health import HealthBoard
 
@@ -366,7 +366,7 @@ class Relay(Struct, eq=False):
                 status=attempt.status,
                 error="caller_left" if left else None if error is None else error.code,
                 message=None if error is None else error.message,
-                upstream_id=exchange.head.get("x-request-id") if attempt.status else None,
+                upstream_id=upstream_id(exchange.head) if attempt.status else None,
             )
         )
         if left or isinstance(error, Rejected | Abstained | NotCarried):

@@ -34,6 +34,11 @@ class Ask(Struct, frozen=True, kw_only=True):
     of: str | None = None
 
 
+def upstream_id(head: Headers) -> str | None:
+    """The id that a provider gave a request."""
+    return head.get("x-request-id") or head.get("request-id")
+
+
 class Exchange(Struct, eq=False):
     """The state of one inference. `at` is UTC nanoseconds; `inference` is the record, once it is written; `limits` are
     lines for the head of the answer; `source` says where an answer in another dialect comes from; `strict`

@@ -11,7 +11,6 @@ from math import inf
 from typing import Protocol, cast
 
 import httptools
-from msgspec import Struct
 
 from freehold.core.errors import (
     FreeholdError,
@@ -23,6 +22,7 @@ from freehold.core.errors import (
 )
 from freehold.dialects.dialect import Dialect
 from freehold.gateway.asgi import App, serve
+from freehold.gateway.bounds import DoorLimits
 from freehold.gateway.exchange import Ask
 from freehold.gateway.metrics import Metrics
 from freehold.gateway.paths import Paths
@@ -34,21 +34,11 @@ HIGH_WATER = 64 * 1024
 LINGER = 2.0
 """Seconds for which what a refused caller still sends is read and dropped, so that it can read the refusal."""
 
+LOOKS = 0.5
+"""Seconds between two looks at all connections."""
+
 QUEUED = 32
 """Pipelined requests that may wait on one connection."""
-
-
-class DoorLimits(Struct, frozen=True, kw_only=True):
-    """Bytes and seconds for one connection. `stall`: how long a caller may leave written bytes unread."""
-
-    max_body: int = 32 * 1024 * 1024
-    max_head: int = 64 * 1024
-    max_headers: int = 128
-    head: float = 10.0
-    body: float = 60.0
-    idle: float = 75.0
-    stall: float = 120.0
-    connections: int = 10_000
 
 
 class Running(Protocol):
@@ -75,17 +65,21 @@ class Door:
         self.now = self.loop.time
         self.draining = False
         self._empty = asyncio.Event()
-        self._timer = self.loop.call_later(0.5, self._sweep)
+        self._patience = max(round(limits.ping / LOOKS), 1)
+        self._timer = self.loop.call_later(LOOKS, self._sweep)
 
     def dialect(self, target: bytes) -> Dialect:
         """The dialect for an error at a path: the caller's, or the first one where the path is not known."""
-        return self.hot.get(target) or self.hot.first
+        return self.hot.near(target)
 
     def _sweep(self) -> None:
         now = self.now()
         for connection in [c for c in self.connections if c.deadline < now]:
             connection.late()
-        self._timer = self.loop.call_later(0.5, self._sweep)
+        for connection in self.connections:
+            if connection.reply is not None:
+                connection.reply.look(self._patience)
+        self._timer = self.loop.call_later(LOOKS, self._sweep)
 
     async def drain(self, seconds: float) -> None:
         """Take no new work, let what runs finish, cut what is left after `seconds`."""
@@ -127,6 +121,7 @@ class Connection(asyncio.Protocol):
         "deadline",
         "door",
         "peer",
+        "reply",
         "transport",
     )
     transport: asyncio.Transport
@@ -135,6 +130,7 @@ class Connection(asyncio.Protocol):
         self.door = door
         self.deadline = inf
         self.peer = ""
+        self.reply: HttpReply | None = None  # what is being answered
         self._parser = httptools.HttpRequestParser(self)
         self._target = b""
         self._headers: list[tuple[bytes, bytes]] = []
@@ -199,6 +195,7 @@ class Connection(asyncio.Protocol):
         self.deadline = inf
         self._linger = True
         self._queue.clear()
+        self.reply = None
         running, self._running = self._running, None
         if running is not None:
             running.cancel()
@@ -315,6 +312,7 @@ class Connection(asyncio.Protocol):
             keep=received.keep,
             finished=self._finished,
         )
+        self.reply = reply
         ask = Ask(
             dialect=dialect,
             body=received.body,
@@ -331,7 +329,7 @@ class Connection(asyncio.Protocol):
     def _finished(self, keep: bool) -> None:
         """An answer has been written: close, or take the next request."""
         self._busy = False
-        self._running = None
+        self._running = self.reply = None
         if self._linger:
             return
         if not keep or self.door.draining:

@@ -32,6 +32,14 @@ class Paths:
                     return pattern.dialect
         return dialect
 
+    def near(self, path: bytes) -> Dialect:
+        """The dialect in which errors are told at a path: that spoken there, or above it, or the first one."""
+        dialect = self.get(path)
+        if dialect is not None:
+            return dialect
+        above = [hot for hot in self._exact if path.startswith(hot + b"/")]
+        return self._exact[max(above, key=len)] if above else self.first
+
     def named(self) -> list[str]:
         """Every path, for people."""
         shown = [f"{p.begin.decode()}MODEL{p.end.decode()}" for p in self._patterns]

@@ -13,6 +13,7 @@ from freehold.core.inference import Inference
 from freehold.core.ports import Clock
 from freehold.core.usage import Usage
 from freehold.gateway.exchange import Exchange
+from freehold.gateway.family import family
 from freehold.gateway.keep import Keep, Kept
 from freehold.gateway.metrics import Metrics
 from freehold.gateway.service import service
@@ -99,7 +100,7 @@ class Recorder:
         exchange = self._exchange
         self._request = sha256(exchange.ask.body).hexdigest()
         if exchange.key is not None:
-            exchange.limits = self._desk.limits.head(exchange.key, exchange.at)
+            exchange.limits = self._desk.limits.head(exchange.key, exchange.at, family(exchange.ask.dialect.name).words)
 
     def _count(self, exchange: Exchange, outcome: Outcome) -> None:
         """Usage and cost."""

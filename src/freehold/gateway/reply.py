@@ -7,7 +7,8 @@ from urllib.parse import quote
 from freehold.core.errors import FreeholdError
 from freehold.core.events import Event, Outcome
 from freehold.dialects.dialect import Encoder
-from freehold.gateway.exchange import Exchange
+from freehold.gateway.exchange import Exchange, upstream_id
+from freehold.gateway.family import family
 from freehold.gateway.turn import Turn
 
 REASONS = {
@@ -29,11 +30,13 @@ REASONS = {
     502: b"Bad Gateway",
     503: b"Service Unavailable",
     504: b"Gateway Timeout",
+    529: b"Overloaded",
 }
 _LINES = {status: b"HTTP/1.1 %d %b\r\n" % (status, reason) for status, reason in REASONS.items()}
 ENOUGH = 32 * 1024
 """Bytes of a stream that do not wait for the end of the turn."""
 
+EVENTS = b"text/event-stream; charset=utf-8"
 LAST_CHUNK = b"0\r\n\r\n"
 _safe: dict[str, bytes] = {}
 
@@ -65,6 +68,7 @@ class HttpReply:
         "_over",
         "_size",
         "_started",
+        "_still",
         "_stream",
         "_transport",
         "_turn",
@@ -88,6 +92,7 @@ class HttpReply:
         self._stream = False
         self._over = False
         self._size = 0
+        self._still = 0  # how often nothing had been written when the door looked
         self._body: list[bytes] = []  # of a stream: what leaves with this turn of the loop
         self._exchange: Exchange | None = None
         self._encoder: Encoder | None = None
@@ -128,9 +133,9 @@ class HttpReply:
             return
         data = body[0] if len(body) == 1 else b"".join(body)
         body.clear()
-        self._size = 0
+        self._size = self._still = 0
         if not self._started:
-            self._start_stream()
+            self._start_stream((self._encoder or self._begin()).media_type)
         self._transport.write(data if self._http10 else b"%x\r\n%b\r\n" % (len(data), data))
 
     def end(self, outcome: Outcome) -> None:
@@ -148,7 +153,7 @@ class HttpReply:
         elif error is not None:
             self._error(exchange, error)
         elif exchange.request is not None and exchange.request.stream:
-            self._start_stream()
+            self._start_stream((self._encoder or self._begin()).media_type)
             self._end_stream(exchange, None)
         else:
             self._whole(exchange)
@@ -170,18 +175,39 @@ class HttpReply:
         self._transport.write(self._body[0])
         self._finished(self._keep)
 
-    def _start_stream(self) -> None:
+    def look(self, patience: int) -> None:
+        """The door looks, twice a second: a stream that was still for `patience` looks says that it is alive, so that
+        nobody in between gives it up. It begins with that where its model thinks before the first word."""
+        self._still += 1
+        exchange = self._exchange
+        if self._still < patience or self._over or exchange is None or exchange.request is None:
+            return
+        ping = family(exchange.ask.dialect.name).ping
+        if (
+            not (ping and exchange.request.stream)
+            or self._transport.is_closing()
+            or self._transport.get_write_buffer_size()
+        ):
+            return
+        self._still = 0
+        self._stream = True
+        if not self._started:
+            self._start_stream(EVENTS)
+        self._transport.write(ping if self._http10 else b"%x\r\n%b\r\n" % (len(ping), ping))
+
+    def _start_stream(self, kind: bytes) -> None:
         exchange = self._exchange
         assert exchange is not None
         self._started = True
         self._keep = self._keep and not self._http10
-        encoder = self._encoder or self._begin()
-        head = self._head(exchange, 200, encoder.media_type, self._keep)
+        head = self._head(exchange, 200, kind, self._keep)
         length = b"" if self._http10 else b"transfer-encoding: chunked\r\n"
         self._transport.write(head + length + b"cache-control: no-cache\r\nx-accel-buffering: no\r\n\r\n")
 
     def _end_stream(self, exchange: Exchange, error: FreeholdError | None) -> None:
         encoder = self._encoder or self._begin()
+        if error is not None:
+            error.request_id = upstream_id(exchange.head) or exchange.id
         data = encoder.end() if error is None else encoder.fail(error)
         if self._http10:
             self._leave(data)
@@ -190,21 +216,26 @@ class HttpReply:
             self._leave(chunk + LAST_CHUNK)
 
     def _error(self, exchange: Exchange, error: FreeholdError) -> None:
+        error.request_id = upstream_id(exchange.head) or exchange.id
         body = exchange.ask.dialect.encode_error(error)
-        head = self._head(exchange, error.status, b"application/json", self._keep)
+        status = family(exchange.ask.dialect.name).status(error)
+        head = self._head(exchange, status, b"application/json", self._keep)
         head += error_headers(error, exhausted=bool(exchange.calls))
         self._leave(b"%bcontent-length: %d\r\n\r\n%b" % (head, len(body), body))
 
     def _head(self, exchange: Exchange, status: int, kind: bytes, keep: bool) -> bytes:
         """The head without length and blank line."""
         id_ = exchange.id.encode()
-        upstream = exchange.head.get("x-request-id")
+        upstream = upstream_id(exchange.head)
+        shown = id_ if upstream is None else safe(upstream)
         head = b"%bcontent-type: %b\r\nx-request-id: %b\r\nx-freehold-inference: %b\r\nx-freehold-cache: none\r\n" % (
             status_line(status),
             kind,
-            id_ if upstream is None else safe(upstream),
+            shown,
             id_,
         )
+        if also := family(exchange.ask.dialect.name).id_header:
+            head += b"%b: %b\r\n" % (also, shown)
         if exchange.route:
             head += b"x-freehold-route: %b\r\n" % safe(exchange.route)
         if exchange.answered_by is not None:

@@ -7,9 +7,15 @@ one request or token is 60 * 10^9 units, and a nanosecond drains as many units a
 Times are UTC nanoseconds. A clock that is set back counts as no time passing, and never blocks a key.
 """
 
+from datetime import UTC, datetime
+from typing import Literal
+
 from freehold.core.errors import RateLimited, TooLarge
 from freehold.core.money import NANO
 from freehold.core.principal import Key
+
+Words = Literal["openai", "anthropic"]
+"""Whose headers say what is left of a limit."""
 
 MINUTE = 60 * NANO
 MILLI = 1_000_000
@@ -74,25 +80,37 @@ class Limits:
         level = bucket.level + (actual - taken) * MINUTE
         bucket.level = level if level > 0 else 0
 
-    def head(self, key: Key, now: int) -> str:
-        """What is left, as lines of a head, in OpenAI's words (platform.openai.com/docs/guides/rate-limits); empty
-        where no limit is."""
+    def head(self, key: Key, now: int, words: Words = "openai") -> str:
+        """What is left, as lines of a head, in the words of a provider (platform.openai.com/docs/guides/rate-limits,
+        docs.claude.com/en/api/rate-limits); empty where no limit is."""
         lines = ""
+        write = _openai if words == "openai" else _anthropic
         if key.requests_per_minute is not None:
-            bucket = _bucket(self._requests, key.id, key.requests_per_minute, now)
-            lines = (
-                f"x-ratelimit-limit-requests: {bucket.limit}\r\n"
-                f"x-ratelimit-remaining-requests: {bucket.remaining()}\r\n"
-                f"x-ratelimit-reset-requests: {duration(bucket.reset())}\r\n"
-            )
+            lines = write("requests", _bucket(self._requests, key.id, key.requests_per_minute, now), now)
         if key.tokens_per_minute is not None:
-            bucket = _bucket(self._tokens, key.id, key.tokens_per_minute, now)
-            lines += (
-                f"x-ratelimit-limit-tokens: {bucket.limit}\r\n"
-                f"x-ratelimit-remaining-tokens: {bucket.remaining()}\r\n"
-                f"x-ratelimit-reset-tokens: {duration(bucket.reset())}\r\n"
-            )
+            lines += write("tokens", _bucket(self._tokens, key.id, key.tokens_per_minute, now), now)
         return lines
+
+
+def _openai(what: str, bucket: _Bucket, now: int) -> str:
+    return (
+        f"x-ratelimit-limit-{what}: {bucket.limit}\r\n"
+        f"x-ratelimit-remaining-{what}: {bucket.remaining()}\r\n"
+        f"x-ratelimit-reset-{what}: {duration(bucket.reset())}\r\n"
+    )
+
+
+def _anthropic(what: str, bucket: _Bucket, now: int) -> str:
+    return (
+        f"anthropic-ratelimit-{what}-limit: {bucket.limit}\r\n"
+        f"anthropic-ratelimit-{what}-remaining: {bucket.remaining()}\r\n"
+        f"anthropic-ratelimit-{what}-reset: {instant(now + bucket.reset())}\r\n"
+    )
+
+
+def instant(at: int) -> str:
+    """A time as Anthropic writes it (RFC 3339), rounded up to a second."""
+    return datetime.fromtimestamp(-(-at // NANO), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def duration(nanoseconds: int) -> str:

@@ -32,6 +32,7 @@ class ServerSettings(Struct, frozen=True, kw_only=True):
     head_seconds: Seconds = 10.0
     body_seconds: Seconds = 60.0
     idle_seconds: Seconds = 75.0
+    ping_seconds: Seconds = 15.0
     max_connections: Count = 10_000
     drain_seconds: Seconds = 30.0
 
