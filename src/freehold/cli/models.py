@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterable
 from datetime import date
 from difflib import get_close_matches
+from pathlib import Path
 
 import click
 from msgspec import Struct
@@ -16,7 +17,7 @@ from freehold.catalog.fit.machine import Machine
 from freehold.catalog.licences import CLAIMS, LICENCES, Claim, Clause
 from freehold.catalog.observation import Fact, Source
 from freehold.catalog.schema import Model
-from freehold.cli.context import JSON, print_json, screen
+from freehold.cli.context import DATA, JSON, SETTINGS, chosen, print_json, screen
 from freehold.cli.fit import CONTEXT, Fitted, fit_models, fitted, machine_of, show_fits, show_here
 from freehold.core.errors import InvalidRequest
 from freehold.core.money import Price, dollars
@@ -88,15 +89,24 @@ LENGTH = click.option(
 )
 @click.option("--search", default="", help="Only names that hold these words.")
 @ON
+@SETTINGS
+@DATA
 @JSON
 @click.pass_context
 def models(
-    ctx: click.Context, provider: str | None, capabilities: tuple[str, ...], search: str, on: str | None, as_json: bool
+    ctx: click.Context,
+    provider: str | None,
+    capabilities: tuple[str, ...],
+    search: str,
+    on: str | None,
+    settings: Path | None,
+    data: str | None,
+    as_json: bool,
 ) -> None:
     """The models of the catalog: what they can do, their context, price today, and licence."""
     if ctx.invoked_subcommand is not None:
         return
-    book, at = catalog(), _at(on)
+    book, at = _book(settings, data), _at(on)
     every = (_line(book, model, at, provider) for model in searched(book.file.models, search))
     lines = [
         line
@@ -114,10 +124,20 @@ def models(
 @ON
 @MACHINE
 @LENGTH
+@SETTINGS
+@DATA
 @JSON
-def show(name: str, on: str | None, machine: str | None, context: int, as_json: bool) -> None:
+def show(
+    name: str,
+    on: str | None,
+    machine: str | None,
+    context: int,
+    settings: Path | None,
+    data: str | None,
+    as_json: bool,
+) -> None:
     """Facts of a model with their sources and dates, its offers side by side, memory and speed on your hardware."""
-    book, at = catalog(), _at(on)
+    book, at = _book(settings, data), _at(on)
     model = book.named(name, today(at))
     if model is None:
         raise InvalidRequest(_unknown(book, name, today(at)))
@@ -155,6 +175,12 @@ def fit(model: str | None, machine: str | None, context: int, as_json: bool) -> 
     .gguf or .safetensors file, or a folder with such files."""
     found = fit_models(catalog(), model, today(_at(None)), machine_of(machine), context)
     show_fits(found, model, as_json)
+
+
+def _book(settings: Path | None, data: str | None) -> Catalog:
+    """The catalog that is in use in the data folder, with what the operator decided."""
+    whole = chosen(settings, data, new=True)
+    return catalog(whole.data.folder, time.time_ns()).under(whole.catalog.overrides)
 
 
 def _at(on: str | None) -> int:
@@ -341,7 +367,7 @@ def _also(tariff: Tariff | None) -> Iterable[str]:
 
 
 def _origin(fact: Fact[Tariff]) -> str:
-    said = ", ".join(f"{o.source} {o.seen_at}" for o in fact.observations)
+    said = ", ".join(f"{o.source} {o.seen_at}{f' ({o.reason})' if o.reason else ''}" for o in fact.observations)
     return f"{fact.basis}: {said}" if said else fact.basis
 
 
