@@ -169,11 +169,20 @@ def show(
 @click.argument("model", required=False)
 @MACHINE
 @LENGTH
+@SETTINGS
+@DATA
 @JSON
-def fit(model: str | None, machine: str | None, context: int, as_json: bool) -> None:
+def fit(
+    model: str | None,
+    machine: str | None,
+    context: int,
+    settings: Path | None,
+    data: str | None,
+    as_json: bool,
+) -> None:
     """Which open models run on this machine: quantisation, context, memory, speed. MODEL: one of the catalog, a
     .gguf or .safetensors file, or a folder with such files."""
-    found = fit_models(catalog(), model, today(_at(None)), machine_of(machine), context)
+    found = fit_models(_book(settings, data), model, today(_at(None)), machine_of(machine), context)
     show_fits(found, model, as_json)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Set
 
 from msgspec.structs import asdict, replace
 
-from freehold.catalog.book import catalog
+from freehold.catalog.book import Catalog, catalog
 from freehold.catalog.licences import CLAIMS, Deployer, Finding, check, refused
 from freehold.core.errors import SettingsWrong
 from freehold.settings.tables import DeployerSettings, Settings
@@ -23,7 +23,7 @@ def licensed(settings: Settings, written: Set[str]) -> Settings:
     """
     if settings.deployer == SILENT:
         return settings
-    against = _refused(_deployer(settings))
+    against = _refused(_deployer(settings), catalog(settings.data.folder))
     own = settings.simulated.keys() | settings.local.keys()
     out = {
         id: finding
@@ -51,7 +51,8 @@ def open_points(settings: Settings) -> tuple[Finding, ...]:
     """What licences ask of the deployer for the models that are served, and what cannot be decided."""
     if settings.deployer == SILENT:
         return ()
-    named = {name: model for model in CLAIMS for name in _names(model)}
+    book = catalog(settings.data.folder)
+    named = {name: model for model in CLAIMS for name in _names(model, book)}
     served = {named[d.model.lower()] for d in settings.deployments.values() if d.model.lower() in named}
     return tuple(finding for model in sorted(served) for finding in check(_deployer(settings), model))
 
@@ -62,16 +63,19 @@ def _deployer(settings: Settings) -> Deployer:
     return Deployer(**said)
 
 
-def _refused(deployer: Deployer) -> Mapping[str, Finding]:
+def _refused(deployer: Deployer, book: Catalog) -> Mapping[str, Finding]:
     """Why, for every name of a refused model, in lower case."""
     return {
-        name: against[0] for model in CLAIMS if (against := refused(check(deployer, model))) for name in _names(model)
+        name: against[0]
+        for model in CLAIMS
+        if (against := refused(check(deployer, model)))
+        for name in _names(model, book)
     }
 
 
-def _names(model: str) -> Set[str]:
+def _names(model: str, book: Catalog) -> Set[str]:
     """What a model is called: here, in its repository, and by each provider."""
-    book = catalog()
-    repository = book.models[model].repository
+    known = book.models.get(model)
+    repository = None if known is None else known.repository
     called = {model, *(listing.id for listing in book.listings(model))}
     return {name.lower() for name in (called | {repository} if repository else called)}
