@@ -139,7 +139,7 @@ def test_what_is_reserved_is_never_less_than_the_bill_whatever_the_hour_the_leng
     tariff = Tariff(
         rows=(
             Row(rates=one),
-            Row(rates=long, above=50_000),
+            Row(rates=long, above=1_500_000),
             Row(rates=hour, hours=(Hours(spans=((60, 240),)),)),
             Row(rates=quick, service="priority"),
         ),
