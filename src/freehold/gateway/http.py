@@ -65,7 +65,6 @@ class Door:
         self.now = self.loop.time
         self.draining = False
         self._empty = asyncio.Event()
-        self._patience = max(round(limits.ping / LOOKS), 1)
         self._timer = self.loop.call_later(LOOKS, self._sweep)
 
     def dialect(self, target: bytes) -> Dialect:
@@ -76,9 +75,10 @@ class Door:
         now = self.now()
         for connection in [c for c in self.connections if c.deadline < now]:
             connection.late()
+        patience = max(round(self.limits.ping / LOOKS), 1)
         for connection in self.connections:
             if connection.reply is not None:
-                connection.reply.look(self._patience)
+                connection.reply.look(patience)
         self._timer = self.loop.call_later(LOOKS, self._sweep)
 
     async def drain(self, seconds: float) -> None:

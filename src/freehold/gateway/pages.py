@@ -12,12 +12,15 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from freehold.core.errors import Forbidden, FreeholdError, Internal, UnknownModel, UnknownPath, WrongMethod
+from freehold.core.money import NANO
 from freehold.core.principal import Key
 from freehold.dialects.dialect import Dialect
 from freehold.gateway.metrics import Metrics
+from freehold.gateway.paths import Paths
 from freehold.gateway.pipeline import Pipeline
 from freehold.gateway.received import credential
 from freehold.gateway.reply import error_headers
+from freehold.governance.limits import instant
 
 Permission = Literal["anyone", "key", "admin"]
 """Who may ask: anyone; a valid key; a key with admin rights. An open door (loopback, no key made yet) lets all in."""
@@ -43,9 +46,9 @@ def pages(pipeline: Pipeline, metrics: Metrics, *, started_at: int) -> tuple[Pag
             return Response("shutting down\n", status_code=503, media_type="text/plain")
         return Response("ready\n", media_type="text/plain")
 
-    async def models(_: Request) -> Response:
+    async def models(request: Request) -> Response:
         rows = [_model(name, owner, started_at) for name, owner in pipeline.world.models]
-        return _json({"object": "list", "data": rows})
+        return _json({"object": "list", "data": rows} | _page(rows, request))
 
     async def model(request: Request) -> Response:
         name: str = request.path_params["name"]
@@ -67,13 +70,18 @@ def pages(pipeline: Pipeline, metrics: Metrics, *, started_at: int) -> tuple[Pag
     )
 
 
-def application(pipeline: Pipeline, every: Sequence[Page], dialect: Dialect, hot: Sequence[str]) -> Starlette:
-    """The ASGI application of all ordinary routes. Errors are told in `dialect`; `hot` paths are named in a 404."""
+def application(pipeline: Pipeline, every: Sequence[Page], hot: Paths) -> Starlette:
+    """The ASGI application of all ordinary routes. Errors are told in the caller's dialect; `hot` paths are named in a
+    404."""
     routes = [Route(p.path, _guarded(p, pipeline), methods=list(p.methods)) for p in every]
-    known = ", ".join([*hot, *(p.path for p in every)])
+    known = ", ".join([*hot.named(), *(p.path for p in every)])
 
-    async def failed(_: Request, error: Exception) -> Response:
-        return _error(error if isinstance(error, FreeholdError) else Internal("Something went wrong here"), dialect)
+    def spoken(request: Request) -> Dialect:
+        return hot.near(request.url.path.encode(), dict(request.headers.raw))
+
+    async def failed(request: Request, error: Exception) -> Response:
+        known = error if isinstance(error, FreeholdError) else Internal("Something went wrong here")
+        return _error(known, spoken(request))
 
     async def unserved(request: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 500
@@ -82,8 +90,10 @@ def application(pipeline: Pipeline, every: Sequence[Page], dialect: Dialect, hot
             message = (
                 f"{request.method} is not possible at {request.url.path[:200]}; send {allowed.get('Allow', 'GET')}"
             )
-            return _error(WrongMethod(message), dialect, allowed)
-        return _error(UnknownPath(f"Nothing is served at {request.url.path[:200]}. There are: {known}"), dialect)
+            return _error(WrongMethod(message), spoken(request), allowed)
+        return _error(
+            UnknownPath(f"Nothing is served at {request.url.path[:200]}. There are: {known}"), spoken(request)
+        )
 
     handlers = {FreeholdError: failed, HTTPException: unserved, Exception: failed}
     return Starlette(routes=routes, exception_handlers=handlers)
@@ -108,7 +118,25 @@ def who(request: Request) -> Key | None:
 
 
 def _model(name: str, owner: str, created: int) -> dict[str, object]:
-    return {"id": name, "object": "model", "created": created // 1_000_000_000, "owned_by": owner}
+    """A model as OpenAI's clients and Anthropic's read it; each passes over the members of the other."""
+    openai = {"object": "model", "created": created // NANO, "owned_by": owner}
+    return {"id": name, "type": "model", "display_name": name, "created_at": instant(created), **openai}
+
+
+def _page(rows: list[dict[str, object]], request: Request) -> dict[str, object]:
+    """The part of the list that is asked for: Anthropic's clients take it page by page, others whole."""
+    ids = [row["id"] for row in rows]
+    asked = request.query_params
+    after, most = asked.get("after_id"), asked.get("limit", "")
+    start = ids.index(after) + 1 if after in ids else 0
+    end = start + int(most) if most.isascii() and most.isdecimal() and len(most) < 5 else len(rows)
+    shown = rows[start:end]
+    return {
+        "data": shown,
+        "has_more": end < len(rows),
+        "first_id": shown[0]["id"] if shown else None,
+        "last_id": shown[-1]["id"] if shown else None,
+    }
 
 
 def _json(value: object) -> Response:

@@ -1,6 +1,6 @@
 """Paths: which dialect is spoken at a path of the front door."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -32,11 +32,15 @@ class Paths:
                     return pattern.dialect
         return dialect
 
-    def near(self, path: bytes) -> Dialect:
-        """The dialect in which errors are told at a path: that spoken there, or above it, or the first one."""
+    def near(self, path: bytes, headers: Container[bytes] = ()) -> Dialect:
+        """The dialect of a caller at any path: that spoken there; that of which it sends a header; that spoken above
+        the path; or the first one."""
         dialect = self.get(path)
         if dialect is not None:
             return dialect
+        for known in self._exact.values():
+            if any(name in headers for name in known.passes):
+                return known
         above = [hot for hot in self._exact if path.startswith(hot + b"/")]
         return self._exact[max(above, key=len)] if above else self.first
 

@@ -162,6 +162,15 @@ class Pipeline:
             self._later(self._refill(exchange, request, planned, relay))
         return relay
 
+    def place(self, ask: Ask, key: Key | None) -> tuple[Exchange, tuple[Deployment, ...]]:
+        """Where a request may go, without sending it there: as in `infer`, but nothing is reserved or recorded. The
+        prompt counts for the key's limits as one that is sent."""
+        exchange = Exchange(self._ids(), self._clock(), ask, self.world, key=key)
+        request = exchange.request = ask.dialect.decode_request(ask.body, ask.target)
+        resolved = self._resolve(exchange, request)
+        self._admit(exchange, msgspec.structs.replace(request, max_output_tokens=None))
+        return exchange, self._plan(exchange, request, resolved).deployments
+
     # who asks
 
     def guard(self, keyring: Keyring) -> None:

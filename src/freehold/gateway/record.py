@@ -13,8 +13,8 @@ from freehold.core.inference import Inference
 from freehold.core.ports import Clock
 from freehold.core.usage import Usage
 from freehold.gateway.exchange import Exchange
-from freehold.gateway.family import family
 from freehold.gateway.keep import Keep, Kept
+from freehold.gateway.manners import manners
 from freehold.gateway.metrics import Metrics
 from freehold.gateway.service import service
 from freehold.gateway.turn import Turn
@@ -100,7 +100,9 @@ class Recorder:
         exchange = self._exchange
         self._request = sha256(exchange.ask.body).hexdigest()
         if exchange.key is not None:
-            exchange.limits = self._desk.limits.head(exchange.key, exchange.at, family(exchange.ask.dialect.name).words)
+            exchange.limits = self._desk.limits.head(
+                exchange.key, exchange.at, manners(exchange.ask.dialect.name).words
+            )
 
     def _count(self, exchange: Exchange, outcome: Outcome) -> None:
         """Usage and cost."""

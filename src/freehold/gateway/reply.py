@@ -8,7 +8,7 @@ from freehold.core.errors import FreeholdError
 from freehold.core.events import Event, Outcome
 from freehold.dialects.dialect import Encoder
 from freehold.gateway.exchange import Exchange, upstream_id
-from freehold.gateway.family import family
+from freehold.gateway.manners import manners
 from freehold.gateway.turn import Turn
 
 REASONS = {
@@ -182,7 +182,7 @@ class HttpReply:
         exchange = self._exchange
         if self._still < patience or self._over or exchange is None or exchange.request is None:
             return
-        ping = family(exchange.ask.dialect.name).ping
+        ping = manners(exchange.ask.dialect.name).ping
         if (
             not (ping and exchange.request.stream)
             or self._transport.is_closing()
@@ -218,7 +218,7 @@ class HttpReply:
     def _error(self, exchange: Exchange, error: FreeholdError) -> None:
         error.request_id = upstream_id(exchange.head) or exchange.id
         body = exchange.ask.dialect.encode_error(error)
-        status = family(exchange.ask.dialect.name).status(error)
+        status = manners(exchange.ask.dialect.name).status(error)
         head = self._head(exchange, status, b"application/json", self._keep)
         head += error_headers(error, exhausted=bool(exchange.calls))
         self._leave(b"%bcontent-length: %d\r\n\r\n%b" % (head, len(body), body))
@@ -234,7 +234,7 @@ class HttpReply:
             shown,
             id_,
         )
-        if also := family(exchange.ask.dialect.name).id_header:
+        if also := manners(exchange.ask.dialect.name).id_header:
             head += b"%b: %b\r\n" % (also, shown)
         if exchange.route:
             head += b"x-freehold-route: %b\r\n" % safe(exchange.route)

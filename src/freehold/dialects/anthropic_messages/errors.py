@@ -10,7 +10,7 @@ from freehold.dialects.openai_chat.errors import decode_error as decode_any
 from freehold.dialects.openai_chat.errors import error_in_answer
 from freehold.dialects.openai_chat.loose import members
 
-__all__ = ["decode_error", "encode_error", "encode_stream_error", "error_in_answer"]
+__all__ = ["decode_error", "encode_error", "encode_stream_error", "error_in_answer", "is_error"]
 
 TYPES = {
     400: "invalid_request_error",
@@ -42,7 +42,7 @@ def decode_error(status: int, headers: Headers, body: bytes, *, provider: str) -
 def encode_error(error: FreeholdError) -> bytes:
     """{"type": "error", "error": {"type", "message"}, "request_id"}. What a provider that speaks this dialect rejected
     passes as it was said."""
-    if isinstance(error, Rejected) and _ours(error.body):
+    if isinstance(error, Rejected) and is_error(error.body):
         return error.body
     kind = TYPES.get(error.status, "invalid_request_error" if error.status < 500 else "api_error")
     value = {
@@ -61,7 +61,7 @@ def encode_stream_error(error: FreeholdError) -> bytes:
     return b"event: error\ndata: %b\n\n" % body
 
 
-def _ours(body: bytes) -> bool:
+def is_error(body: bytes) -> bool:
     """Whether a body is an error of this dialect."""
     try:
         value: Any = msgspec.json.decode(body)

@@ -137,11 +137,21 @@ def _media(block: Any, needs: set[Need]) -> tuple[int, int]:
 
 def encode(request: Request, *, model: str, quirks: Quirks) -> bytes:
     """The body for a provider: the caller's members verbatim, with only what has to change, changed."""
+    fields = request.fields
+    if (limit := fields.get("max_tokens")) is not None and bytes(limit) != b"null":
+        return b"{%b}" % b",".join(written(fields, model=model, quirks=quirks))
+    kept = {name: raw for name, raw in fields.items() if name != "max_tokens"}
+    return b'{%b,"max_tokens":%d}' % (b",".join(written(kept, model=model, quirks=quirks)), DEFAULT_TOKENS)
+
+
+def written(fields: dict[str, Raw], *, model: str, quirks: Quirks) -> list[bytes]:
+    """Members as a provider wants them, each with its name. Clouds have the model in the path, and want the version of
+    the dialect in its place."""
     out: list[bytes] = []
     version = quirks.anthropic_version
-    if version and "anthropic_version" not in request.fields:
+    if version and "anthropic_version" not in fields:
         out.append(b'"anthropic_version":' + _encode(version))
-    for name, raw in request.fields.items():
+    for name, raw in fields.items():
         if name == "model":
             if not version:
                 out.append(b'"model":' + _encode(model))
@@ -150,10 +160,7 @@ def encode(request: Request, *, model: str, quirks: Quirks) -> bytes:
                 out.append(b'"system":' + _encode(kept))
         else:
             out.append((_NAMES.get(name) or _named(name)) + raw)
-    if "max_tokens" not in request.fields or bytes(request.fields["max_tokens"]) == b"null":
-        out = [member for member in out if not member.startswith(b'"max_tokens":')]
-        out.append(b'"max_tokens":%d' % DEFAULT_TOKENS)
-    return b"{%b}" % b",".join(out)
+    return out
 
 
 _NAMES: dict[str, bytes] = {}

@@ -1,4 +1,4 @@
-"""Families: what clients of a dialect find around a body. They read the head of an answer, and wait for its next word,
+"""Manners: what clients of a dialect find around a body. They read the head of an answer, and wait for its next word,
 each in the way of the provider whose SDK they are."""
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ OVERLOADED = 529
 """Anthropic's own status for having too much to do (docs.claude.com/en/api/errors)."""
 
 
-class Family(Struct, frozen=True, kw_only=True):
+class Manners(Struct, frozen=True, kw_only=True):
     """`words`: whose rate-limit headers; `id_header`: a second name of the request's id; `ping`: what a stream says
     while its model thinks, '' where nothing can be said between two events."""
 
@@ -26,21 +26,21 @@ class Family(Struct, frozen=True, kw_only=True):
         return self.overloaded if error.status == 503 and isinstance(error, ProviderError) else error.status
 
 
-_OPENAI = Family(ping=b": keep-alive\n\n")
-_ANTHROPIC = Family(
+_OPENAI = Manners(ping=b": keep-alive\n\n")
+_ANTHROPIC = Manners(
     words="anthropic",
     id_header=b"request-id",
     ping=b'event: ping\ndata: {"type":"ping"}\n\n',
     overloaded=OVERLOADED,
 )
-_OTHER = Family()
-FAMILIES: Mapping[str, Family] = {
+_OTHER = Manners()
+MANNERS: Mapping[str, Manners] = {
     "openai-chat": _OPENAI,
     "openai-responses": _OPENAI,
     "anthropic-messages": _ANTHROPIC,
 }
 
 
-def family(dialect: str) -> Family:
-    """That of the clients of a dialect."""
-    return FAMILIES.get(dialect, _OTHER)
+def manners(dialect: str) -> Manners:
+    """Those of the clients of a dialect."""
+    return MANNERS.get(dialect, _OTHER)
