@@ -10,6 +10,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from freehold.app.counting import count_pages
 from freehold.app.engine import SIMULATED, Engine, Told
 from freehold.core.errors import SettingsWrong
 from freehold.core.feedback import Feedback
@@ -88,8 +89,9 @@ class Gateway:
         """Open the door; the URL at which it is."""
         pipeline, metrics = self.engine.pipeline, self.engine.metrics
         self._drain_seconds = server.drain_seconds
-        self.pages = (*pages(pipeline, metrics, started_at=time.time_ns()), *self._feedback())
-        app = application(pipeline, self.pages, OPENAI_CHAT, HOT.named())
+        every = pages(pipeline, metrics, started_at=time.time_ns())
+        self.pages = (*every, *count_pages(pipeline), *self._feedback())
+        app = application(pipeline, self.pages, HOT)
         self.door = Door(pipeline, app, HOT, limits=_limits(server), metrics=metrics)
         metrics.gauge("freehold_connections", "Open connections of callers", lambda: len(self.door.connections))
         try:
