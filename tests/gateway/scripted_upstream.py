@@ -13,7 +13,8 @@ SOON = 60
 
 
 class Upstream:
-    """A provider that writes what it is told, byte for byte, on plain threads. `asked`: the bodies it was sent.
+    """A provider that writes what it is told, byte for byte, on plain threads. `asked`: the bodies it was sent;
+    `heads`: what came before each.
 
     `say` gives for the number of a request (from 0) the pieces to write; an Event among them is waited for. After the
     pieces the connection is closed unless the last one is KEEP.
@@ -21,6 +22,7 @@ class Upstream:
 
     def __init__(self, say: Callable[[int], "list[bytes | threading.Event]"]) -> None:
         self.asked: list[bytes] = []
+        self.heads: list[bytes] = []
         self.left = threading.Event()
         """Somebody closed a connection on which an answer was still being written."""
         self._say = say
@@ -66,12 +68,14 @@ class Upstream:
 
     def _answer(self, one: socket.socket, lines: Any) -> bool:
         """One request and its answer; whether the connection goes on."""
-        size = 0
+        size, head = 0, b""
         while (line := lines.readline()) not in {b"\r\n", b""}:
             name, _, value = line.partition(b":")
             size = int(value) if name.lower() == b"content-length" else size
+            head += line
         if not line:
             return False
+        self.heads.append(head)
         self.asked.append(lines.read(size))
         pieces = self._say(next(self._numbers))
         for piece in pieces:
