@@ -153,7 +153,7 @@ def test_wrong_requests_raise_the_typed_errors_of_the_sdk(client: OpenAI) -> Non
     with pytest.raises(openai.NotFoundError) as missing:
         wrong(model="no-such-model", messages=HELLO)
     with pytest.raises(openai.NotFoundError) as nowhere:
-        client.embeddings.create(model="support", input="x")
+        client.images.generate(model="support", prompt="x")
 
     assert (bad.value.code, bad.value.param, bad.value.type) == ("invalid_request", "messages", "invalid_request_error")
     assert (missing.value.code, missing.value.param) == ("model_not_found", "model")

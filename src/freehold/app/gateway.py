@@ -16,17 +16,35 @@ from freehold.core.errors import SettingsWrong
 from freehold.core.feedback import Feedback
 from freehold.dialects.anthropic_messages.dialect import ANTHROPIC_MESSAGES
 from freehold.dialects.openai_chat.dialect import OPENAI_CHAT
+from freehold.dialects.single.embeddings import COHERE_EMBED, GEMINI_EMBED, OLLAMA_EMBED, OPENAI_EMBEDDINGS
+from freehold.dialects.single.rerank import MODERATIONS, RERANK
 from freehold.flywheel.feedback.pages import pages as feedback_pages
 from freehold.gateway.bounds import DoorLimits
 from freehold.gateway.http import Connection, Door
 from freehold.gateway.pages import Page, application, pages, who
-from freehold.gateway.paths import Paths
+from freehold.gateway.paths import Paths, Pattern
 from freehold.ledger.book import Recovery
 from freehold.providers.discovery import Found
 from freehold.settings.book import Book
 from freehold.settings.tables import ServerSettings, Settings
 
-HOT = Paths({b"/v1/chat/completions": OPENAI_CHAT, b"/v1/messages": ANTHROPIC_MESSAGES})
+HOT = Paths(
+    {
+        b"/v1/chat/completions": OPENAI_CHAT,
+        b"/v1/messages": ANTHROPIC_MESSAGES,
+        b"/v1/embeddings": OPENAI_EMBEDDINGS,
+        b"/v1/rerank": RERANK,
+        b"/v2/rerank": RERANK,
+        b"/v1/moderations": MODERATIONS,
+        b"/v2/embed": COHERE_EMBED,
+        b"/api/embed": OLLAMA_EMBED,
+        b"/api/embeddings": OLLAMA_EMBED,
+    },
+    [
+        Pattern(b"/v1beta/models/", b":embedContent", GEMINI_EMBED),
+        Pattern(b"/v1beta/models/", b":batchEmbedContents", GEMINI_EMBED),
+    ],
+)
 
 
 class Started(Struct, frozen=True, kw_only=True):

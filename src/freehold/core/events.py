@@ -5,12 +5,13 @@ stream of one event. Stages pass events on; one that changes what is said sets `
 anew instead of passing the bytes.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Literal, Protocol, assert_never
 
 from msgspec import Struct
 
 from freehold.core.errors import FreeholdError
+from freehold.core.retrieval import Ranked, Vectors
 from freehold.core.seal import Seal
 from freehold.core.usage import Usage
 
@@ -83,13 +84,15 @@ class Event(Struct, frozen=True, gc=False):
 
     `raw` is the payload in the provider's dialect (the data of one SSE event, or a whole JSON body); `touched` says
     that `deltas` no longer match it. `content` is true once an answer has begun to leave: text, reasoning, refusal,
-    a tool call or a finish, but not a bare role.
+    a tool call or a finish, but not a bare role. `result` reads what an answer says that is no text; it
+    gives None for what only its own dialect has words for.
     """
 
     deltas: tuple[Delta, ...]
     raw: bytes = b""
     content: bool = False
     touched: bool = False
+    result: Callable[[], Vectors | Ranked | None] | None = None
 
 
 OutcomeKind = Literal["answered", "refused", "failed", "cut", "cancelled", "unknown"]

@@ -1,14 +1,13 @@
 """What every dialect offers: a public API shape, read and written, pure. The gateway knows no more of any of them."""
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 from msgspec import Struct
 
 from freehold.core.errors import FreeholdError, ProviderError
 from freehold.core.events import Event
 from freehold.core.ports import Headers
-from freehold.core.prompt import Prompt
 from freehold.core.request import Message, Request
 from freehold.dialects.quirks import Quirks
 
@@ -84,12 +83,13 @@ class Dialect(Protocol):
 
     def messages(self, request: Request) -> tuple[Message, ...]: ...
 
-    def read(self, request: Request) -> Prompt:
-        """A request of this dialect, in none; InvalidRequest where it is malformed."""
+    def read(self, request: Request) -> Any:
+        """A request of this dialect, in none: a `Prompt`, or `Inputs` or a `Ranking` for the dialects that are about
+        those; InvalidRequest where it is malformed."""
         ...
 
-    def write(self, prompt: Prompt, *, model: str, quirks: Quirks) -> Written:
-        """A request for a provider that speaks this dialect, valid in it."""
+    def write(self, prompt: Any, *, model: str, quirks: Quirks) -> Written:
+        """A request for a provider that speaks this dialect, valid in it; from what `read` gives in its family."""
         ...
 
     def path(self, base: str, *, model: str, stream: bool) -> str:

@@ -5,5 +5,17 @@ from collections.abc import Mapping
 from freehold.dialects.anthropic_messages.dialect import ANTHROPIC_MESSAGES
 from freehold.dialects.dialect import Dialect
 from freehold.dialects.openai_chat.dialect import OPENAI_CHAT
+from freehold.dialects.single.embeddings import COHERE_EMBED, GEMINI_EMBED, OLLAMA_EMBED, OPENAI_EMBEDDINGS
+from freehold.dialects.single.rerank import MODERATIONS, RERANK, VOYAGE_RERANK
 
-DIALECTS: Mapping[str, Dialect] = {dialect.name: dialect for dialect in (OPENAI_CHAT, ANTHROPIC_MESSAGES)}
+_CHATS: tuple[Dialect, ...] = (OPENAI_CHAT, ANTHROPIC_MESSAGES)
+_SINGLE: tuple[Dialect, ...] = (
+    OPENAI_EMBEDDINGS,
+    COHERE_EMBED,
+    GEMINI_EMBED,
+    OLLAMA_EMBED,
+    RERANK,
+    VOYAGE_RERANK,
+    MODERATIONS,
+)
+DIALECTS: Mapping[str, Dialect] = {dialect.name: dialect for dialect in (*_CHATS, *_SINGLE)}

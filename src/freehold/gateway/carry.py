@@ -5,7 +5,7 @@ from freehold.core.deployment import Deployment
 from freehold.core.errors import NotCarried
 from freehold.core.ports import SendHeaders
 from freehold.core.request import Request
-from freehold.dialects.translate import translate
+from freehold.dialects.translate import family, translate
 from freehold.gateway.exchange import Exchange
 from freehold.gateway.world import Account
 
@@ -15,6 +15,8 @@ def carry(exchange: Exchange, request: Request, deployment: Deployment, account:
     caller, dialect = exchange.ask.dialect, account.dialect
     if dialect is caller:
         return caller.encode_request(request, model=deployment.model, quirks=account.quirks)
+    if family(caller.name) != family(dialect.name):
+        raise NotCarried(f"{deployment.id} is called in {dialect.name}: it does no {family(caller.name)}")
     written = translate(
         request, caller, dialect, model=deployment.model, quirks=account.quirks, account=account.provider
     )

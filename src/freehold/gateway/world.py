@@ -8,6 +8,7 @@ from freehold.core.deployment import Deployment
 from freehold.core.ports import SendHeaders, Upstream
 from freehold.dialects.dialect import Dialect
 from freehold.dialects.quirks import Quirks
+from freehold.dialects.translate import family
 from freehold.routing.plan import Rule
 
 Sign = Callable[[str, bytes], SendHeaders]
@@ -32,8 +33,14 @@ class Account(Struct, frozen=True, kw_only=True):
 
     def speaking(self, dialect: str, model: str) -> "Account":
         """The account as a caller of this dialect is served best: in the same one, where the provider speaks it and
-        the model can be called in it."""
+        the model can be called in it, else in one of the same family, else as it is."""
         others = self.others
+        if not others:
+            return self
+        asked = family(dialect)
+        if asked != family(self.dialect.name):
+            kin = [other for name, other in others.items() if family(name) == asked]
+            return others.get(dialect) or next(iter(kin), self)
         for other in others.values():
             if other.models and model.startswith(other.models):
                 return other

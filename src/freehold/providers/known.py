@@ -151,6 +151,10 @@ KNOWN: Mapping[str, Provider] = _rows(
         dialects=("cohere-v2", "cohere-v1", "rerank", "embeddings", SPOKEN),
         jurisdiction="CA",
         quirks=_OLD_LIMIT,
+        tongues=(
+            Tongue(dialect="cohere-embed", tail=("/compatibility/v1", "/v2")),
+            Tongue(dialect="rerank", tail=("/compatibility/v1", "/v2")),
+        ),
     ),
     Provider(
         id="deepseek",

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from freehold.core.deployment import Deployment, Route
 from freehold.core.secret import Secret
 from freehold.dialects.quirks import Quirks
+from freehold.dialects.translate import family
 from freehold.providers.connection import PoolLimits
 from freehold.providers.known import KNOWN
 from freehold.providers.provider import SPOKEN, Auth, Provider, Tongue, authorization
@@ -21,6 +22,10 @@ AUTO = "auto"
 """The name that stands for every deployment, unless a route takes it."""
 
 LONGEST_NAME = 200
+
+
+BESIDE = ("openai-embeddings", "rerank", "openai-moderations")
+"""What servers that speak OpenAI's chat completions have beside it at the same address, where nothing else is known."""
 
 
 class Endpoint(Struct, frozen=True, kw_only=True):
@@ -204,6 +209,9 @@ def _endpoint(name: str, p: ProviderSettings) -> Endpoint:
     )
     every = [spoken] if SPOKEN in provider.dialects else []
     every += [_tongue(spoken, tongue) for tongue in provider.tongues]
+    if SPOKEN in provider.dialects:
+        families = {family(one.dialect) for one in every}
+        every += [_tongue(spoken, Tongue(dialect=name)) for name in BESIDE if family(name) not in families]
     native = p.dialect or provider.native
     first = next((e for e in every if e.dialect == native), None)
     if first is None:  # a server of one's own that speaks something else
