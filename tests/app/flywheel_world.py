@@ -22,6 +22,11 @@ SETTINGS = """
 answers = "answers.jsonl"
 skill = 0.85
 price = { input = "5", output = "25" }
+[simulated.liar]
+reply = "never right"
+[deployments.liar]
+provider = "liar"
+model = "liar"
 [deployments.sage]
 provider = "lab"
 model = "sage"

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -14,9 +14,9 @@ from freehold.app.engine import Engine
 from freehold.core.feedback import Correction, Feedback
 from freehold.core.inference import Inference
 from freehold.dialects.openai_chat.dialect import OPENAI_CHAT
-from freehold.flywheel.evaluation.replay import Question, Reply
+from freehold.flywheel.evaluation.replay import Cached, Question, Reply
 from freehold.flywheel.rollout.evidence import Shown
-from freehold.flywheel.rollout.state import Plan, RolloutState, start
+from freehold.flywheel.rollout.state import Plan, RolloutState, roll_back, start
 from freehold.flywheel.verdict.verdict import Approve, Design, verdict
 from freehold.gateway.exchange import Ask
 from freehold.ledger import reader
@@ -171,6 +171,60 @@ async def test_a_candidate_that_fails_is_taken_back_while_callers_are_served(tmp
         assert h.state.now.why.startswith("the guard of errors raised an alarm after")
         assert {(r.outcome, r.by) for r in replies} == {("answered", "dear")}
         assert h.acts()[-1][2].startswith("ours rolled_back 0: the guard of errors")
+
+
+async def test_what_a_candidate_said_is_forgotten_when_a_guard_takes_it_back(tmp_path: Path) -> None:
+    plan = Plan(shares=(0.5,), requests_a_day=1000)
+    async with house(tmp_path, plan, 'fault = "status"\nerror_rate = 1.0\nskill = 0.97') as h:
+        asked = [Question(deployment=d, body=b"{}") for d in ("ours", "dear")]
+        await asyncio.to_thread(Cached(Remembered(), h.engine.home.replays).ask, asked)
+        assert len(list(h.engine.home.replays.glob("*/*.json"))) == 2
+        for at in range(0, 2000, 20):
+            await h.ask(range(at, at + 20))
+            await h.look()
+            if h.state.step == "rolled_back":
+                break
+        rollouts = h.engine.rollouts
+        assert rollouts is not None
+        await rollouts.idle()
+
+        (left,) = h.engine.home.replays.glob("*/*.json")
+        assert b'"dear"' in left.read_bytes()
+        (mark,) = h.engine.home.withdrawn.all()
+        assert (mark.deployment, [t.route for t in mark.times]) == ("ours", ["support"])
+        assert mark.times[0].why == h.state.now.why
+
+
+async def test_a_new_rollout_of_the_same_candidate_begins_without_what_the_old_one_showed(tmp_path: Path) -> None:
+    async with house(tmp_path, Plan(latency_ratio=None), "skill = 0.97") as h:
+        replies = await h.ask(range(10))
+        await h.look()
+        await h.correct(range(10), replies)
+        await h.look()
+        evidence = SqlDocuments(h.engine.home.database, "evidence", Shown)
+        before = evidence.get("r1/main")
+        assert before is not None
+        assert before[0].pairs.total() == 10
+        back = roll_back(h.state, actor="ann", at=2, why="")
+        h.engine.home.move(h.state, back)
+        again = start(
+            id="r2", route="support", candidate="ours", plan=Plan(), actor="a", at=3, two_people=False, before=back
+        )
+        h.engine.home.move(back, again)
+        await h.engine.renew()
+        await h.ask(range(60, 70))
+        await h.look()
+
+        after = evidence.get("r2/main")
+        assert after is not None
+        assert (after[0].copies, after[0].pairs.total()) == (10, 0)
+
+
+class Remembered:
+    """Answers whatever is asked."""
+
+    def ask(self, questions: Sequence[Question]) -> Sequence[Reply]:
+        return [Reply(text="said", outcome="answered", by=q.deployment) for q in questions]
 
 
 async def test_a_candidate_that_answers_worse_is_found_by_what_people_correct(tmp_path: Path) -> None:

@@ -39,6 +39,13 @@ class Retuning(Struct, frozen=True, kw_only=True):
     model: str
 
 
+class Waiting(Struct, frozen=True, kw_only=True):
+    """The rollouts that ended because their candidate was put in quarantine, and what serves their routes meanwhile."""
+
+    rollouts: tuple[RolloutState, ...]
+    serving: tuple[str, ...]
+
+
 # what is withdrawn
 
 
@@ -182,9 +189,9 @@ class Retuner:
             "replaces": old.name,
         }
         tuned = self._work.tune(tuning, steps)
-        states = self._waiting(old.name)
-        evaluated = self._evaluated(made["dataset"], made["name"], states, steps) if made["test"] else None
-        offered = steps.step("offer", lambda: self._offered(made["name"], old.name, states, evaluated))
+        looked = msgspec.convert(steps.step("look", lambda: msgspec.to_builtins(self._waiting(old.name))), Waiting)
+        evaluated = self._evaluated(made["dataset"], made["name"], looked, steps) if made["test"] else None
+        offered = steps.step("offer", lambda: self._offered(made["name"], old.name, looked.rollouts, evaluated))
         return {**tuned, "dataset": made["dataset"], "replaces": old.name, "evaluated": evaluated, "routes": offered}
 
     def _old(self, name: str) -> Tuned:
@@ -225,25 +232,23 @@ class Retuner:
                 return name
             number += 1
 
-    def _waiting(self, old: str) -> list[RolloutState]:
-        """The rollouts that ended because the old one was put in quarantine."""
+    def _waiting(self, old: str) -> Waiting:
         ended = [s for s in self._home.rollouts.all() if s.candidate == old and s.step == "rolled_back"]
-        return [s for s in ended if s.now.why.startswith(_mark(old))]
-
-    def _evaluated(self, dataset: str, name: str, states: Sequence[RolloutState], steps: Steps) -> Json:
-        """The new one beside what serves those routes meanwhile."""
+        waiting = [s for s in ended if s.now.why.startswith(_mark(old))]
         routes = self._flywheel.book().settings.routes
         serving: dict[str, None] = {}
-        for state in states:
-            route = routes.get(state.route)
-            if route is not None:
-                rollout = route.rollout
-                full = rollout and (rollout.candidate if rollout.step == "full" else rollout.incumbent)
-                serving[full or route.deployments[0]] = None
-        plan = states[0].plan if states else None
+        for route in (routes[s.route] for s in waiting if s.route in routes):
+            rollout = route.rollout
+            full = rollout and (rollout.candidate if rollout.step == "full" else rollout.incumbent)
+            serving[full or route.deployments[0]] = None
+        return Waiting(rollouts=tuple(waiting), serving=tuple(serving))
+
+    def _evaluated(self, dataset: str, name: str, looked: Waiting, steps: Steps) -> Json:
+        """The new one beside what serves those routes meanwhile."""
+        plan = looked.rollouts[0].plan if looked.rollouts else None
         wanted = Evaluation(
             dataset=dataset,
-            deployments=(*serving, name),
+            deployments=(*looked.serving, name),
             scorers=("normalised",),
             budget=None if plan is None else plan.copy_budget,
         )

@@ -48,8 +48,12 @@ class Work:
     def tune(self, params: Json, steps: Steps) -> Json:
         """Make a model and register it under its name."""
         wanted = msgspec.convert(params, Tuning)
-        begun = steps.step("begin", lambda: {"at": time.time_ns()})["at"]
-        self.free(wanted.name)
+
+        def begin() -> Json:
+            self.free(wanted.name)
+            return {"at": time.time_ns()}
+
+        begun = steps.step("begin", begin)["at"]
         reference = self._reference(wanted.dataset)
         given = dict(wanted.params)
         method = served_as(wanted.method, given)

@@ -14,6 +14,7 @@ from freehold.flywheel.curation.candidate import Candidate, Query
 from freehold.flywheel.curation.gate import Each, run
 from freehold.flywheel.curation.gates import Policy, Rules, gates
 from freehold.flywheel.curation.terms import terms
+from freehold.flywheel.rollout.withdrawn import Taken, Withdrawn, distrust
 
 
 def targets(world: World, policy: Policy | None = None, **rules: object) -> list[str]:
@@ -123,6 +124,20 @@ def test_terms_follow_the_kind_of_the_account_and_the_maker_of_the_model(
     if provider == "my-account":
         assert "openai" in str(terms(kinds={"my-account": "openai"}, unknown=True)(provider, model))
         assert terms(unknown=True)(provider, model) is None
+
+
+def test_what_a_candidate_said_before_it_was_taken_back_is_kept_out_but_corrections_of_it_pass(world: World) -> None:
+    for text in ("where is my card", "which fee is this", "how do I close it"):
+        world.said(text, f"{text}: its word", deployment="own/small")
+    world.judge("i0001", Correction("fee"))
+    back = Withdrawn(deployment="own/small", times=(Taken(route="support", at=2_000_000_000, why="worse"),))
+
+    found = world.preview(distrusts=distrust([back]))
+
+    assert sorted(e.target for e in found.examples) == ["fee", "how do I close it: its word"]  # the third came later
+    assert reasons(found, "rollouts") == {"own/small answered, which was taken back from support afterwards": 1}
+    elsewhere = Withdrawn(deployment="own/small", times=(Taken(route="chat", at=9_000_000_000, why="worse"),))
+    assert reasons(world.preview(distrusts=distrust([elsewhere])), "rollouts") == {}
 
 
 def test_answers_that_people_found_bad_are_kept_out(world: World) -> None:

@@ -17,6 +17,7 @@ from freehold.core.request import Message, TextPart
 from freehold.flywheel.evaluation.replay import Asker, Question, Reply
 from freehold.flywheel.evaluation.run import evaluate, read_comparison, read_results, swap
 from freehold.flywheel.evaluation.traffic import Judged, judged
+from freehold.flywheel.rollout.withdrawn import Taken, Withdrawn, distrust
 from freehold.flywheel.verdict.verdict import Approve, NotEnough, Reject
 
 T = TypeVar("T")
@@ -179,3 +180,25 @@ def test_traffic_is_judged_by_corrections_and_praise_alone() -> None:
         ("i0", "better", "correction"),
         ("i1", "said 1", "answer"),
     ]
+
+
+def test_what_a_candidate_said_before_it_was_taken_back_is_no_right_answer() -> None:
+    bodies = [
+        Body(
+            id=f"i{n}",
+            at=n,
+            route="support",
+            dialect="openai-chat",
+            request=b"{}",
+            answer=Choice(text=f"said {n}"),
+            deployment="own",
+        )
+        for n in range(4)
+    ]
+    said = (Thumb(True), Thumb(True), Correction("better"), Thumb(True))
+    feedback = Said(*(Feedback(id=f"f{n}", at=n, judgement=j, inference=f"i{n}") for n, j in enumerate(said)))
+    back = distrust([Withdrawn(deployment="own", times=(Taken(route="support", at=2, why="worse"),))])
+
+    found = judged(bodies, feedback, lambda body: (Message("user", (TextPart(body.id),)),), back)
+
+    assert [(j.example.inference, j.example.target) for j in found] == [("i2", "better"), ("i3", "said 3")]
