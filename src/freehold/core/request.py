@@ -9,13 +9,17 @@ from freehold.core.seal import Seal
 Need = Literal["tools", "json_schema", "json_object", "image", "audio", "file", "logprobs", "stream", "n"]
 """A capability that a request cannot do without."""
 
+Framing = Literal["sse", "array"]
+"""How a stream is framed: as server-sent events, or as one JSON array."""
+
 
 class Request(Struct, frozen=True, kw_only=True):
     """One request as its caller sent it.
 
     `fields` holds the top-level members of the body in their order, each value as the bytes the caller wrote.
     `prompt_tokens` is our estimate before any provider has counted. `max_output_tokens` is None where the caller
-    set none. `wants_usage`: the caller asked for usage in the stream.
+    set none. `wants_usage`: the caller asked for usage in the stream. `framing`: how it wants the stream, where its
+    dialect has more than one way.
     """
 
     dialect: str
@@ -28,6 +32,7 @@ class Request(Struct, frozen=True, kw_only=True):
     wants_usage: bool
     subject: str | None
     fields: dict[str, Raw]
+    framing: Framing = "sse"
 
 
 class TextPart(Struct, frozen=True, tag="text"):
