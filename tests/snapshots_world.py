@@ -50,6 +50,9 @@ class Draft:
     def remove_offer(self, offer: str) -> None:
         gone = self.offers.pop(offer)
         self.file["listings"][gone["model"]].remove(gone)
+        current = self.file["current"].get(gone["provider"], [])
+        if gone["id"] in current:
+            current.remove(gone["id"])
 
     def add_model(self, id: str) -> None:
         self.file["models"].append({"id": id, "name": id, "sources": ["models.dev"], "context": 128_000})

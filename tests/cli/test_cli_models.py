@@ -94,3 +94,17 @@ def test_the_clauses_of_a_licence_are_shown_with_where_they_stand_and_when_they_
     assert "\n  Apache-2.0: zai-org/GLM-5 218be52 LICENSE\n" in glm.out
     shown = freehold("models", "show", "glm-5.1", "--json").json
     assert [claim["licence"] for claim in shown["licences"]] == list(shown["clauses"]) == ["MIT", "Apache-2.0"]
+
+
+def test_what_providers_do_with_what_they_are_sent_is_shown_with_where_and_when_it_was_read(freehold) -> None:
+    told = freehold("models", "show", "gpt-oss-120b").out.splitlines()
+    shown = freehold("models", "show", "gpt-5", "--json").json
+
+    start = next(n for n, line in enumerate(told) if line.startswith("provider") and "trains on it" in line)
+    rows = {line.split()[0]: line for line in told[start + 1 :] if line.split()}
+    assert rows["groq"].split()[1:5] == ["US", "nothing", "unknown", "unknown"]
+    assert rows["groq"].split()[5:7] == ["https://console.groq.com/docs/your-data", "2026-11-25"]
+    assert rows["together"].split()[1:5] == ["US", "unknown", "unknown", "unknown"]
+    policies = {o["provider"]: o["policy"] for o in shown["offers"]}
+    assert (policies["openai"]["retention_days"], policies["openai"]["trains"]) == (30, False)
+    assert policies["openrouter"] is None

@@ -19,6 +19,7 @@ from freehold.catalog.schema import File, Listing, Model, Sighting
 from tools.catalog import litellm, modelsdev, named
 from tools.catalog.current import CURRENT
 from tools.catalog.names import LITELLM, MODELSDEV, model, own_id, region
+from tools.catalog.policies import POLICIES
 
 OUT = Path(__file__).parents[2] / "src" / "freehold" / "catalog" / "catalog.json"
 AS_OF = "2026-11-23"
@@ -99,6 +100,7 @@ def _merged(seen: Iterable[Seen]) -> Iterator[Listing]:
                 model=model(provider, id),
                 mode="chat" if mode in {"responses", "completion"} else mode,
                 region=region(id),
+                policy=POLICIES.get(provider),
                 sightings=(),
             )
             if where in named.MORE:

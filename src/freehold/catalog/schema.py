@@ -86,11 +86,17 @@ class Sighting(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
 
 
 class DataPolicy(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """What a provider does with what it is sent. `retention_days` 0 keeps nothing; None means unknown."""
+    """What a provider does with what it is sent. `retention_days` 0 keeps nothing; None means unknown.
+
+    `source` is its own page, `read` the ISO date on which we read it; `note` what the figures cannot say.
+    """
 
     retention_days: int | None = None
     trains: bool | None = None
     zone: str | None = None
+    source: str = ""
+    read: str = ""
+    note: str = ""
 
 
 class Listing(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):

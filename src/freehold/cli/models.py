@@ -19,6 +19,7 @@ from freehold.catalog.observation import Fact, Source
 from freehold.catalog.schema import Model
 from freehold.cli.context import DATA, JSON, SETTINGS, chosen, print_json, screen
 from freehold.cli.fit import CONTEXT, Fitted, fit_models, fitted, machine_of, show_fits, show_here
+from freehold.cli.policies import policies
 from freehold.core.errors import InvalidRequest
 from freehold.core.money import Price, dollars
 from freehold.core.tariff import Tariff
@@ -283,6 +284,8 @@ def _show_offers(offers: tuple[Published, ...], at: int) -> None:
         print("No offers.")
         return
     screen().print(_offers(offers, at))
+    print()
+    screen().print(policies(offers))
     flagged = [f"{o.provider}/{o.id}: {flag}" for o in offers for flag in o.flags]
     if flagged:
         print("\nNot in order; what is in quarantine is not used until you decide:")
