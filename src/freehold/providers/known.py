@@ -44,6 +44,12 @@ def _messages(*tail: str) -> Tongue:
     return Tongue(dialect="anthropic-messages", tail=(old, new), headers=_VERSION, quirks=_ELSEWHERE)
 
 
+def _responses(*tail: str, quirks: Quirks | None = None) -> Tongue:
+    """OpenAI's Responses at a provider that speaks them too; `tail` as in `Tongue`."""
+    old, new = tail or ("", "")
+    return Tongue(dialect="openai-responses", tail=(old, new), quirks=quirks or Quirks())
+
+
 KNOWN: Mapping[str, Provider] = _rows(
     Provider(
         id="openai",
@@ -52,6 +58,7 @@ KNOWN: Mapping[str, Provider] = _rows(
         key_env=("OPENAI_API_KEY",),
         dialects=(*_RESPONSES, "openai-completions", "embeddings"),
         jurisdiction="US",
+        tongues=(_responses(),),
     ),
     Provider(
         id="azure-openai",
@@ -64,6 +71,7 @@ KNOWN: Mapping[str, Provider] = _rows(
         values={"resource": ("AZURE_RESOURCE_NAME",)},
         dialects=_RESPONSES,
         jurisdiction="US",
+        tongues=(_responses(),),
     ),
     Provider(
         id="azure-ai",
@@ -76,6 +84,7 @@ KNOWN: Mapping[str, Provider] = _rows(
         values={"resource": ("AZURE_COGNITIVE_SERVICES_RESOURCE_NAME",)},
         dialects=_RESPONSES,
         jurisdiction="US",
+        tongues=(_responses(),),
     ),
     Provider(
         id="anthropic",
@@ -133,6 +142,7 @@ KNOWN: Mapping[str, Provider] = _rows(
         values={"region": ("AWS_REGION", "AWS_DEFAULT_REGION")},
         dialects=_RESPONSES,
         jurisdiction="US",
+        tongues=(_responses(),),
     ),
     Provider(
         id="mistral",
@@ -164,7 +174,10 @@ KNOWN: Mapping[str, Provider] = _rows(
         dialects=_THREE,
         jurisdiction="CN",
         quirks=_THINKS,
-        tongues=(_messages("", "/anthropic/v1"),),
+        tongues=(
+            _responses(quirks=Quirks(reasoning_back="content")),
+            _messages("", "/anthropic/v1"),
+        ),
     ),
     Provider(
         id="moonshot",
@@ -199,7 +212,10 @@ KNOWN: Mapping[str, Provider] = _rows(
         base_url="https://dashscope-intl.aliyuncs.com/compatible-mode/v1",
         key_env=("DASHSCOPE_API_KEY",),
         dialects=(*_THREE, "dashscope"),
-        tongues=(_messages("/compatible-mode/v1", "/apps/anthropic/v1"),),
+        tongues=(
+            _responses("/compatible-mode/v1", "/api/v2/apps/protocols/compatible-mode/v1"),
+            _messages("/compatible-mode/v1", "/apps/anthropic/v1"),
+        ),
     ),
     Provider(
         id="groq",
@@ -209,6 +225,7 @@ KNOWN: Mapping[str, Provider] = _rows(
         dialects=_RESPONSES,
         jurisdiction="US",
         lacks=frozenset({"logprobs", "n"}),
+        tongues=(_responses(),),
     ),
     Provider(
         id="together",
@@ -226,7 +243,10 @@ KNOWN: Mapping[str, Provider] = _rows(
         key_env=("FIREWORKS_API_KEY",),
         dialects=_THREE,
         jurisdiction="US",
-        tongues=(_messages(),),
+        tongues=(
+            _responses(),
+            _messages(),
+        ),
     ),
     Provider(
         id="openrouter",
@@ -236,7 +256,10 @@ KNOWN: Mapping[str, Provider] = _rows(
         dialects=_THREE,
         jurisdiction="US",
         quirks=Quirks(reasoning="inside", reasoning_back="reasoning", cache_control=True),
-        tongues=(_messages(),),
+        tongues=(
+            _responses(quirks=Quirks(reasoning="inside")),
+            _messages(),
+        ),
     ),
     Provider(
         id="huggingface-router",
@@ -245,6 +268,7 @@ KNOWN: Mapping[str, Provider] = _rows(
         key_env=("HF_TOKEN",),
         dialects=_RESPONSES,
         jurisdiction="US",
+        tongues=(_responses(),),
     ),
     Provider(
         id="perplexity",
@@ -261,6 +285,7 @@ KNOWN: Mapping[str, Provider] = _rows(
         key_env=("XAI_API_KEY",),
         dialects=_RESPONSES,
         jurisdiction="US",
+        tongues=(_responses(),),
     ),
     Provider(
         id="cerebras",
@@ -296,7 +321,10 @@ KNOWN: Mapping[str, Provider] = _rows(
         dialects=_THREE,
         jurisdiction="US",
         quirks=Quirks(reasoning="outside"),
-        tongues=(_messages(),),
+        tongues=(
+            _responses(quirks=Quirks(reasoning="outside")),
+            _messages(),
+        ),
     ),
     Provider(
         id="vllm",
@@ -305,7 +333,10 @@ KNOWN: Mapping[str, Provider] = _rows(
         auth="optional-bearer",
         port=8000,
         dialects=(*_THREE, "openai-completions", "embeddings", "rerank", "score"),
-        tongues=(_messages(),),
+        tongues=(
+            _responses(),
+            _messages(),
+        ),
     ),
     Provider(
         id="sglang",
@@ -323,7 +354,10 @@ KNOWN: Mapping[str, Provider] = _rows(
         auth="optional-bearer",
         port=8080,
         dialects=(*_THREE, "llama-cpp-completion"),
-        tongues=(_messages(),),
+        tongues=(
+            _responses(),
+            _messages(),
+        ),
     ),
     Provider(
         id="ollama",
@@ -333,7 +367,10 @@ KNOWN: Mapping[str, Provider] = _rows(
         port=11434,
         dialects=(*_THREE, "ollama-chat", "ollama-generate"),
         quirks=_OLD_LIMIT,
-        tongues=(_messages(),),
+        tongues=(
+            _responses(),
+            _messages(),
+        ),
     ),
     Provider(
         id="lmstudio",
@@ -342,7 +379,10 @@ KNOWN: Mapping[str, Provider] = _rows(
         auth="optional-bearer",
         port=1234,
         dialects=(*_THREE, "lmstudio-v1"),
-        tongues=(_messages(),),
+        tongues=(
+            _responses(),
+            _messages(),
+        ),
     ),
     Provider(id="gpustack", name="GPUStack", base_url="", key_env=("GPUSTACK_API_KEY",)),
     Provider(
