@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from process_world import freehold, up
-from snapshots_world import OURS, Draft, write_signed
 
 from freehold.ledger.entry import Act
 from freehold.ledger.reader import read
 from freehold.settings.snapshot import restore
+from snapshots_world import OURS, Draft, write_signed
 
 SETTINGS = f"""
 [providers.openai]
@@ -30,8 +30,9 @@ def loaded(data: Path) -> list[int]:
     for _, entry in read(data / "ledger" / "main"):
         if isinstance(entry, Act) and entry.verb == "settings.loaded":
             tariff = restore((data / "settings" / f"{entry.subject}.json").read_bytes()).deployments["gpt"].asks
-            assert tariff is not None
-            asked.append(tariff.rows[0].rates.input)
+            price = None if tariff is None else tariff.price(entry.at)
+            assert price is not None
+            asked.append(price.input)
     return [amount // 10**7 for amount in asked]
 
 

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 
 import pytest
-from snapshots_world import Draft
 
 from freehold.catalog.book import Catalog, catalog
 from freehold.catalog.diff import Change, changes
@@ -11,6 +10,7 @@ from freehold.catalog.held import Held, overlaid
 from freehold.catalog.suspicion import suspicious
 from freehold.catalog.validity import check, read
 from freehold.core.errors import CatalogRefused
+from snapshots_world import Draft
 
 TODAY = "2026-11-24"
 GPT = "openai/gpt-5"
@@ -244,7 +244,9 @@ def no_plain_row(draft: Draft) -> None:
         (lambda d: d.file["models"].remove(d.models["gpt-5"]), "offers of the model gpt-5, which is not there"),
         (lambda d: d.add_offer(GPT, "gpt-5"), "offer openai/gpt-5 is there 2 times"),
         (lambda d: d.offers[GPT].update(model="glm-5.1"), "offer openai/gpt-5 of glm-5.1 is among those of gpt-5"),
-        (lambda d: d.offers[GPT].update(id="gpt\n5"), "has a name that cannot be printed"),
+        (lambda d: d.offers[GPT].update(id="gpt\n5"), "it holds control characters"),
+        (lambda d: d.models["gpt-5"].update(name="\x1b[2J"), "it holds control characters"),
+        (lambda d: d.models["gpt-5"].update(name="\x9b2J"), "it holds control characters"),
         (lambda d: d.sightings(GPT)[0].update(source="x"), "offer openai/gpt-5 is of an unknown source x"),
         (lambda d: d.sightings(GPT)[0].update(ends="soon"), "offer openai/gpt-5 has a date that is none"),
         (lambda d: d.sightings(GPT)[0].update(context=-1), "offer openai/gpt-5 has a negative limit"),

@@ -1,5 +1,6 @@
 """Validity: a catalog file that hangs together. Whether what it says can be believed is another question."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 from datetime import date
@@ -10,12 +11,17 @@ from freehold.catalog.schema import File, Listing
 from freehold.core.errors import CatalogRefused
 from freehold.core.tariff import Tariff
 
+CONTROL = re.compile(rb"\\[bfnrt]|\\u00[0189][0-9a-fA-F]|\\u007[fF]|\x7f|\xc2[\x80-\x9f]")
+"""Control characters in JSON, escaped or not. What a file says is printed in terminals."""
+
 TOLD = 5
 """Problems in a message at most."""
 
 
 def read(data: bytes) -> File:
     """The catalog in a file's bytes; CatalogRefused where its parts do not fit each other."""
+    if CONTROL.search(data):
+        raise CatalogRefused("The file is not a catalog: it holds control characters, which no name or figure has")
     try:
         file = msgspec.json.decode(data, type=File)
         check(file)
@@ -57,8 +63,6 @@ def _problems(file: File, listings: dict[str, tuple[Listing, ...]]) -> Iterable[
 def _wrong(one: Listing, model: str, file: File) -> Iterable[str]:
     if one.model != model:
         yield f"of {one.model} is among those of {model}"
-    if not f"{one.provider}{one.id}".isprintable():
-        yield "has a name that cannot be printed"
     for s in one.sightings:
         if s.source not in file.sources:
             yield f"is of an unknown source {s.source}"
