@@ -8,8 +8,8 @@ from freehold.dialects.quirks import Quirks
 
 PATH = "/count_tokens"
 COUNTED = frozenset({
-    "model", "messages", "system", "tools", "tool_choice", "thinking", "cache_control", "output_config", "output_format",
-    "context_management", "mcp_servers", "speed",
+    "model", "messages", "system", "tools", "tool_choice", "thinking", "cache_control", "output_config",
+    "output_format", "context_management", "mcp_servers", "speed",
 })  # fmt: skip
 """What has tokens, or a say in how many; anything else is refused there."""
 

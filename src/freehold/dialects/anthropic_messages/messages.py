@@ -29,7 +29,8 @@ _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
 _ROLES: dict[str, Any] = {"assistant": "assistant", "system": "system"}
 _PLAIN = Raw(b'""')
-_SAID_APART = frozenset({"type", "cache_control"})
+DEEPEST = 8
+"""How many blocks may stand in each other: a document in a result in a turn makes three."""
 
 
 def messages(request: Request, lose: Lose | None = None) -> tuple[Message, ...]:
@@ -55,6 +56,7 @@ class _Reader:
 
     def __init__(self, lose: Lose) -> None:
         self._lose = lose
+        self._depth = 0
         self._kinds: dict[str, Callable[[dict[str, Any]], list[Part]]] = {
             "text": self._text,
             "image": self._image,
@@ -77,6 +79,14 @@ class _Reader:
         """The parts of text or blocks."""
         if isinstance(content, str):
             return [TextPart(content)]
+        if self._depth == DEEPEST:
+            raise InvalidRequest("messages: blocks are nested too deeply", param="messages")
+        self._depth += 1
+        parts = self._every(content)
+        self._depth -= 1
+        return parts
+
+    def _every(self, content: Any) -> list[Part]:
         parts: list[Part] = []
         signing: Seal | None = None  # the seal of what follows, in a dialect whose calls have none: see `writing`
         for block in map(members, items(content)):

@@ -130,7 +130,8 @@ def _media(block: Any, needs: set[Need]) -> tuple[int, int]:
         needs.add(need)
         return 1, len(data) if isinstance(data, str) else 0
     if kind == "tool_result" and type(part.get("content")) is list:
-        found = [_media(inner, needs) for inner in items(part["content"])]
+        inner = [one for one in items(part["content"]) if members(one).get("type") != kind]
+        found = [_media(one, needs) for one in inner]
         return sum(count for count, _ in found), sum(size for _, size in found)
     return 0, 0
 
