@@ -137,8 +137,9 @@ def evaluate(
     )
     with workplace(settings, data) as place:
         done = run(place, "evaluate", msgspec.to_builtins(wanted), detach=detach)
-    if done is None or done.result is None:
-        return
+        if done is None or done.result is None:
+            return
+        report = place.home.fetch("reports", Path(done.result["report"]).name)  # another machine may have made it
     if as_json:
         print_json(done.result)
         return
@@ -146,7 +147,7 @@ def evaluate(
     screen().print(_table(found))
     for comparison in found.comparisons:
         screen().print(said(comparison))
-    print(f"Report: {done.result['report']}")
+    print(f"Report: {report}")
 
 
 @click.command()

@@ -66,6 +66,7 @@ def main() -> None:
         place.url,
         KINDS,
         id=id,
+        home=sys.argv[4] or None,
         jobs=place.jobs,
         workers=place.workers,
         progress=place.progress,

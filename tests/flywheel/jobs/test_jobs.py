@@ -39,9 +39,9 @@ class House:
         self.jobs = self.place.jobs
         self.running: list[subprocess.Popen[str]] = []
 
-    def worker(self, id: str) -> "subprocess.Popen[str]":
+    def worker(self, id: str, home: str = "") -> "subprocess.Popen[str]":
         process = subprocess.Popen(
-            [sys.executable, str(WORLD), str(self.folder), id, self.server or ""],
+            [sys.executable, str(WORLD), str(self.folder), id, self.server or "", home],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -52,9 +52,9 @@ class House:
         assert process.stdout.readline() == "started\n"
         return process
 
-    def submit(self, id: str, **params: object) -> None:
+    def submit(self, id: str, *, home: str | None = None, **params: object) -> None:
         notes, go = str(self.folder / f"{id}.notes"), str(self.folder / f"{id}.go")
-        self.jobs.submit(id, "count", {"steps": 4, "notes": notes, "go": go, **params})
+        self.jobs.submit(id, "count", {"steps": 4, "notes": notes, "go": go, **params}, home=home)
 
     def notes(self, id: str) -> list[str]:
         path = self.folder / f"{id}.notes"
@@ -170,6 +170,40 @@ def test_a_worker_that_was_only_asleep_cannot_finish_what_another_took_over(hous
 
     assert done.worker == "w2"
     assert house.notes("three").count("end 1") == 1
+
+
+@ON_BOTH
+def test_a_job_that_needs_a_data_folder_waits_for_a_worker_of_it_also_after_a_death(house: House) -> None:
+    house.submit("bound", home="there", hold=1)
+    first = house.worker("w1", home="there")
+    house.until_noted("bound", "begin 1")
+    first.kill()
+    first.wait()
+    house.go("bound")
+
+    house.worker("w2", home="here")  # it finds the dead one and gives its job back
+    until(house.jobs, "bound", lambda job: job.state == "waiting")
+    house.submit("free")
+    assert house.until("free", "done", "failed").worker == "w2"
+    assert house.jobs.get("bound").state == "waiting"
+
+    house.worker("w3", home="there")
+    assert house.until("bound", "done", "failed").worker == "w3"
+    assert house.notes("bound").count("begin 0") == 1
+
+
+@ON_BOTH
+def test_a_worker_does_one_job_at_a_time_whichever_queue_it_is_in(house: House) -> None:
+    house.submit("bound", home="here", hold=1)
+    house.worker("w1", home="here")
+    house.until_noted("bound", "begin 1")
+    house.submit("free", notes=str(house.folder / "bound.notes"))
+    house.until("free", "running")  # it is taken, and waits for its turn
+    house.go("bound")
+    house.until("free", "done", "failed")
+
+    once = [f"{word} {n}" for n in range(4) for word in ("begin", "end")]
+    assert house.notes("bound") == [*once, *once]
 
 
 def test_a_cancelled_job_stops_in_the_middle_and_can_be_resumed(house: House) -> None:
