@@ -12,7 +12,7 @@ from snapshots_world import Draft
 from freehold.catalog.book import Catalog, catalog
 from freehold.catalog.schema import Listing, Model
 from freehold.catalog.suspicion import suspicious
-from freehold.catalog.validity import read
+from freehold.catalog.validity import check, read
 
 TODAY = "2026-11-24"
 ROUNDS = 4
@@ -160,7 +160,9 @@ def test_every_injected_fault_is_held_back_by_its_name_and_no_ordinary_change_is
         draft, faults, changed = injected(kind, random.Random(f"{kind.__name__} {seed}"), models=of_models)
         new = Catalog(read(draft.data))
         held = {one.subject: one for one in suspicious(catalog(), new, TODAY)}
-        proposed, in_force = entries(new), entries(Catalog(new.file, held.values()))
+        whole = Catalog(new.file, held.values())
+        check(whole.file)
+        proposed, in_force = entries(new), entries(whole)
 
         assert faults.keys() <= held.keys()
         for name, said in faults.items():
