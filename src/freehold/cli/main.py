@@ -16,6 +16,7 @@ from freehold.core.errors import FreeholdError
 
 LATER = {
     "connect": "freehold.cli.connect:connect",
+    "breakeven": "freehold.cli.breakeven:breakeven",
     "models": "freehold.cli.models:models",
     "catalog": "freehold.cli.catalog:catalog",
     "datasets": "freehold.cli.datasets:datasets",

@@ -91,11 +91,12 @@ class Summary(Struct, frozen=True, kw_only=True):
 
 
 class Serving(Struct, frozen=True, kw_only=True):
-    """What one replica does. `takes` multiples of today's traffic; times in seconds of requests that meet no other, at
-    the service level's part of them."""
+    """What replicas do: `replicas` is the least number that reaches the service level (0: none does), and `takes` how
+    many times today's traffic they take. Times in seconds of requests that meet no other, at the level's part."""
 
     option: Option
     devices: int
+    replicas: int
     takes: float
     takes_low: float
     takes_high: float
@@ -155,7 +156,7 @@ def report(
         api=names[2],
         level=level,
         serving=_serving(replica, middle, slow, fast, level),
-        reachable=middle.most[0] > 0,
+        reachable=middle.least > 0,
         options={name: _option(spent, traffic.tokens_a_month) for name, spent in today.items()},
         crossings=crossings,
         bands=bands,
@@ -244,8 +245,8 @@ class _Spread:
     def __init__(self, costs: Costs, assumed: Sequence[Assumption], slow: Capacity, fast: Capacity) -> None:
         self._costs = costs
         self._assumed = [one for one in assumed if one.low < one.high]
-        base = costs.capacity.most[0]
-        self._speeds = (slow.most[0] / base, fast.most[0] / base) if base else (1.0, 1.0)
+        base = costs.capacity.most[-1]
+        self._speeds = (slow.most[-1] / base, fast.most[-1] / base) if base else (1.0, 1.0)
 
     def band(self, kind: Kind, seed: int) -> Band:
         """Draw every figure within its span (triangular), and the speed within its interval."""
@@ -305,7 +306,7 @@ def _finite(times: float) -> float | None:
 def curve(costs: Costs, crossed: Crossing | None, points: int = 121) -> tuple[Point, ...]:
     """Costs over a range of traffic in which today's and the crossing lie; nothing where no level can be reached."""
     marks = [1.0] if crossed is None else [1.0, crossed.times, crossed.for_good or crossed.times]
-    low, high = min(marks) / 10, max(*marks, costs.capacity.takes(1)) * 10
+    low, high = min(marks) / 10, max(*marks, costs.capacity.takes(costs.capacity.least or 1)) * 10
     found: list[Point] = []
     for n in range(points):
         times = low * (high / low) ** (n / (points - 1))
@@ -332,9 +333,10 @@ def _serving(replica: Replica, middle: Capacity, slow: Capacity, fast: Capacity,
     return Serving(
         option=replica.option,
         devices=replica.devices,
-        takes=middle.most[0],
-        takes_low=slow.most[0],
-        takes_high=fast.most[0],
+        replicas=middle.least,
+        takes=middle.takes(middle.least),
+        takes_low=slow.takes(middle.least),
+        takes_high=fast.takes(middle.least),
         first_s=_at(middle.trickle.first_s, level.part),
         token_s=_at(middle.trickle.token_s, level.part),
     )

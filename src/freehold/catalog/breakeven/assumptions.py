@@ -29,10 +29,10 @@ Values = Mapping[str, float]
 
 OWN = "given"
 _TABLE = """
-years|4|3|5|years|accounting lives of servers at large clouds are 4 to 6 years
+years|4|3|5|years|assumed: large clouds write servers off over 4 to 6 years
 residual|0.1|0|0.25|share of the price|assumed: what accelerators bring after that time
 capital|0.08|0.04|0.12|a year|assumed: what the money would earn or cost elsewhere
-maintenance|0.05|0.02|0.1|of the price a year|vendors' support contracts are often quoted so
+maintenance|0.05|0.02|0.1|of the price a year|assumed: support contracts and repairs
 server|5000|2500|12000|USD for each accelerator|assumed: chassis, processors, memory, network
 power_price|0.13|0.07|0.3|USD a kWh|EIA, commercial average of the USA 2024: 0.128; households in Germany: 0.3 and more
 pue|1.4|1.1|1.6|ratio|Uptime Institute survey 2024: 1.56 on average; the largest clouds: 1.1

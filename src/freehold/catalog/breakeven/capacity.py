@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from math import ceil, exp, log
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from freehold.catalog.breakeven.replica import Pace, Replica, tuned
 from freehold.catalog.breakeven.serving import Level, Served, serve
@@ -32,9 +33,9 @@ STRETCHES = 4
 class Capacity(Struct, frozen=True, kw_only=True):
     """What replicas of one model take of a traffic, in multiples of it as it is.
 
-    `most`: by number of replicas of `COUNTS`, 0 where not even a trickle reaches the service level. `alone`: seconds
-    of work that the traffic makes in a second where no two requests meet. `beyond`: the parts of requests, input and
-    output tokens that go elsewhere, at `TRIED` times what fits.
+    `most`: by number of replicas of `COUNTS`, 0 where the service level cannot be reached. `alone`: seconds of work
+    that the traffic makes in a second where no two requests meet; `trickle` is what comes of them then. `beyond`: the
+    parts of requests, input and output tokens that go elsewhere, at `TRIED` times what fits.
     """
 
     most: tuple[float, ...]
@@ -49,9 +50,14 @@ class Capacity(Struct, frozen=True, kw_only=True):
         known = max(n for n, c in enumerate(COUNTS) if c <= count)
         return self.most[known] * count / COUNTS[known]
 
+    @property
+    def least(self) -> int:
+        """Replicas that it takes for any traffic at all: requests that come together need several. 0: none can."""
+        return next((count for count, most in zip(COUNTS, self.most, strict=True) if most), 0)
+
     def needed(self, times: float) -> int | None:
         """Replicas for so many times the traffic; None where no number is enough."""
-        if not self.most[0]:
+        if not self.least:
             return None
         count = 1
         while self.takes(count) < times:
@@ -97,25 +103,28 @@ def capacity(traffic: Traffic, replica: Replica, pace: Pace, *, level: Level, hi
     alone = trickle.busy_s / len(traffic.peak) * traffic.requests / _seconds(traffic)
     most: list[float] = []
     for count in COUNTS:
-        start = most[-1] * count / COUNTS[len(most) - 1] if most else play.guess(trickle)
+        start = most[-1] * count / COUNTS[len(most) - 1] if most and most[-1] else play.guess(trickle) * count
         found = play.most(count, start) if trickle.ok else 0.0
         most.append(max(found, most[-1] if most else 0.0))
     beyond = [(1.0, 1.0, 1.0)] * len(TRIED)
-    if most[0]:
+    known = Capacity(most=tuple(most), alone=alone, beyond=tuple(beyond), trickle=trickle)
+    if known.least:
+        room = known.takes(known.least)
         step = max(len(traffic.stretches) // STRETCHES, 1)
         some = traffic.stretches[::step][:STRETCHES]
-        beyond = [_sent([(s, play(s, 1, most[0] * ratio, burst=True)) for s in some]) for ratio in TRIED]
-    return Capacity(most=tuple(most), alone=alone, beyond=_rising(beyond), trickle=trickle)
+        beyond = [_sent([(s, play(s, known.least, room * ratio, burst=True)) for s in some]) for ratio in TRIED]
+    return replace(known, beyond=_rising(beyond))
 
 
 def at_pace(known: Capacity, traffic: Traffic, replica: Replica, pace: Pace, *, level: Level, hits: float) -> Capacity:
-    """The capacity at another pace: one replica is simulated, more of them gain as much as those that are `known`."""
+    """The capacity at another pace: the least replicas are simulated, more of them gain as much as those `known`."""
     play = _Play(traffic, replica, pace, level, hits)
     trickle = play.trickle()
-    one = play.most(1, play.guess(trickle)) if trickle.ok else 0.0
-    gains = [most / known.most[0] if known.most[0] else float(n) for most, n in zip(known.most, COUNTS, strict=True)]
+    count = known.least or 1
+    found = play.most(count, play.guess(trickle) * count) if trickle.ok else 0.0
+    gains = [most / known.takes(count) if known.least else float(n) for most, n in zip(known.most, COUNTS, strict=True)]
     return Capacity(
-        most=tuple(one * gain for gain in gains),
+        most=tuple(found * gain for gain in gains),
         alone=trickle.busy_s / len(traffic.peak) * traffic.requests / _seconds(traffic),
         beyond=known.beyond,
         trickle=trickle,
@@ -153,10 +162,11 @@ class _Play:
         )
 
     def trickle(self) -> Served:
-        """So slow that hardly two requests meet."""
+        """One after the other, so that no two requests meet."""
         pace, peak = self._pace, self._peak
         longest = max(a.input * pace.prompt + a.output * pace.step(1, a.input + a.output) for a in peak)
-        return self(peak, 1, max(peak[-1].at, 1e-6) / (longest * len(peak) * 20), patient=True)
+        apart = [replace(one, at=number * 2 * longest) for number, one in enumerate(peak)]
+        return self(apart, 1, 1.0, patient=True)
 
     def guess(self, trickle: Served) -> float:
         """So many times the traffic that one replica would work all the time, were no two requests together."""
@@ -175,12 +185,15 @@ class _Play:
 
 
 def repeated(requests: Sequence[Asked], times: int) -> Sequence[Asked]:
-    """The same, so many times one after the other."""
+    """The same, so many times one after the other; prefixes are shared within one time, not between them."""
     if times == 1:
         return requests
     span = requests[-1].at * len(requests) / (len(requests) - 1)
+    apart = max((block for a in requests for block in a.blocks), default=0) + 1
     return [
-        Asked(a.at + n * span, a.input, a.output, a.cached, a.blocks, a.cost) for n in range(times) for a in requests
+        replace(a, at=a.at + n * span, blocks=tuple(block + n * apart for block in a.blocks))
+        for n in range(times)
+        for a in requests
     ]
 
 

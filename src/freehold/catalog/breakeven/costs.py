@@ -91,11 +91,15 @@ class Costs(Struct, frozen=True, kw_only=True):
         return self._own(times, needed, round(self.values["spare"]), self.capacity.busy(times, needed))
 
     def burst(self, times: float) -> Spent | None:
-        """The cheapest number of bought replicas, without spare ones, with the API for what they cannot take."""
-        needed = self.capacity.needed(times)
-        if needed is None:
+        """The cheapest number of bought replicas, without spare ones, with the API for what they cannot take in time.
+
+        As many as take everything, with their spare ones, are one way to do it: nothing goes over the API then.
+        """
+        needed, owned = self.capacity.needed(times), self.owned(times)
+        if needed is None or owned is None:
             return None
-        return min((self.mixed(times, count) for count in _counts(needed)), key=lambda spent: spent.total)
+        ways = [owned, *(self.mixed(times, count) for count in _counts(needed))]
+        return min(ways, key=lambda spent: spent.total)
 
     def mixed(self, times: float, count: int) -> Spent:
         """So many bought replicas, and the API for the rest."""

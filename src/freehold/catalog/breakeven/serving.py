@@ -21,7 +21,7 @@ END = 1e12
 
 
 class Level(Struct, frozen=True, kw_only=True):
-    """The service level: `part` of the requests have their first token in `first_s`, `part` one every `token_s` then."""
+    """The service level: `part` of requests have a first token in `first_s`, and `part` one every `token_s` then."""
 
     first_s: float
     token_s: float
