@@ -16,6 +16,7 @@ from freehold.core.errors import SettingsWrong
 from freehold.core.feedback import Feedback
 from freehold.dialects.anthropic_messages.dialect import ANTHROPIC_MESSAGES
 from freehold.dialects.openai_chat.dialect import OPENAI_CHAT
+from freehold.dialects.openai_completions.dialect import OPENAI_COMPLETIONS
 from freehold.dialects.openai_responses.dialect import OPENAI_RESPONSES
 from freehold.dialects.single.embeddings import COHERE_EMBED, GEMINI_EMBED, OLLAMA_EMBED, OPENAI_EMBEDDINGS
 from freehold.dialects.single.rerank import MODERATIONS, RERANK
@@ -34,6 +35,7 @@ HOT = Paths(
         b"/v1/chat/completions": OPENAI_CHAT,
         b"/v1/messages": ANTHROPIC_MESSAGES,
         b"/v1/responses": OPENAI_RESPONSES,
+        b"/v1/completions": OPENAI_COMPLETIONS,
         b"/v1/embeddings": OPENAI_EMBEDDINGS,
         b"/v1/rerank": RERANK,
         b"/v2/rerank": RERANK,

@@ -24,6 +24,7 @@ AUTO = "auto"
 LONGEST_NAME = 200
 
 
+COMPLETIONS = "openai-completions"
 BESIDE = ("openai-embeddings", "rerank", "openai-moderations")
 """What servers that speak OpenAI's chat completions have beside it at the same address, where nothing else is known."""
 
@@ -209,6 +210,8 @@ def _endpoint(name: str, p: ProviderSettings) -> Endpoint:
     )
     every = [spoken] if SPOKEN in provider.dialects else []
     every += [_tongue(spoken, tongue) for tongue in provider.tongues]
+    if COMPLETIONS in provider.dialects:
+        every.append(_tongue(spoken, Tongue(dialect=COMPLETIONS)))
     if SPOKEN in provider.dialects:
         families = {family(one.dialect) for one in every}
         every += [_tongue(spoken, Tongue(dialect=name)) for name in BESIDE if family(name) not in families]

@@ -47,6 +47,9 @@ class Encoder:
     With a `source` the bytes of events are in another dialect, and only what they say is written.
     """
 
+    prefix, whole, chunk = "chatcmpl", "chat.completion", "chat.completion.chunk"
+    """What ids begin with, and what answers and chunks are called."""
+
     __slots__ = (
         "_account",
         "_at",
@@ -169,8 +172,8 @@ class Encoder:
 
     def _frame(self, choices: list[dict[str, Any]], **more: object) -> bytes:
         chunk = {
-            "id": self._id or f"chatcmpl-{self._own}",
-            "object": "chat.completion.chunk",
+            "id": self._id or f"{self.prefix}-{self._own}",
+            "object": self.chunk,
             "created": self._at // NANO,
             "model": self._model,
             "choices": choices,
@@ -184,28 +187,28 @@ class Encoder:
 
     def _completion(self, fold: Collect) -> bytes:
         answer = fold.answer
-        choices: list[dict[str, Any]] = []
-        for index, choice in enumerate(answer.choices):
-            message: dict[str, Any] = {"role": "assistant", "content": choice.text or None}
-            if choice.reasoning:
-                message["reasoning_content"] = choice.reasoning
-            if details := self._details(choice):
-                message["reasoning_details"] = details
-            message["refusal"] = choice.refusal or None
-            if choice.tool_calls:
-                message["tool_calls"] = [self._call(call) for call in choice.tool_calls]
-            finish = choice.finish or "stop"
-            choices.append({"index": index, "message": message, "finish_reason": FINISHES.get(finish, finish)})
         completion: dict[str, Any] = {
-            "id": answer.id or f"chatcmpl-{self._own}",
-            "object": "chat.completion",
+            "id": answer.id or f"{self.prefix}-{self._own}",
+            "object": self.whole,
             "created": self._at // NANO,
             "model": answer.model or self._model,
-            "choices": choices,
+            "choices": [self._choice(index, choice) for index, choice in enumerate(answer.choices)],
         }
         if answer.usage is not None:
             completion["usage"] = usage_json(answer.usage)
         return msgspec.json.encode(completion)
+
+    def _choice(self, index: int, choice: Choice) -> dict[str, Any]:
+        message: dict[str, Any] = {"role": "assistant", "content": choice.text or None}
+        if choice.reasoning:
+            message["reasoning_content"] = choice.reasoning
+        if details := self._details(choice):
+            message["reasoning_details"] = details
+        message["refusal"] = choice.refusal or None
+        if choice.tool_calls:
+            message["tool_calls"] = [self._call(call) for call in choice.tool_calls]
+        finish = choice.finish or "stop"
+        return {"index": index, "message": message, "finish_reason": FINISHES.get(finish, finish)}
 
     def _call(self, call: WholeCall) -> dict[str, Any]:
         kind, text = ("custom", "input") if call.custom else ("function", "arguments")
