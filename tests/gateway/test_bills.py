@@ -12,7 +12,7 @@ from typing import Any
 
 from gateway_world import House, chat, house, post
 from msgspec.structs import replace
-from scripted_upstream import KEEP, Upstream, always, completion, sized
+from scripted_upstream import KEEP, Upstream, always, completion, providers, sized
 
 from freehold.app.explain import explain
 from freehold.catalog.book import catalog, today
@@ -229,3 +229,24 @@ def test_a_price_of_the_catalog_follows_the_operators_override(tmp_path: Path) -
             (record,) = home.records()
 
     assert record.cost == 1_000 * 2_000 + 100 * 4_000
+
+
+def test_under_a_budget_a_bill_that_is_unknown_counts_as_all_that_was_reserved(tmp_path: Path) -> None:
+    """Something was sold that has no price here: a search."""
+    answer = json.loads(completion())
+    answer["usage"]["server_tool_use_details"] = {"web_search_requests": 2}
+    key, text = mint("ann", now=time.time_ns(), random=os.urandom, budget=Budget(limit=10**12, period="total"))
+    with (
+        Upstream(always(sized(json.dumps(answer).encode()), KEEP)) as up,
+        house(tmp_path, providers(up.port)) as home,
+    ):
+        home.keys(key)
+        assert home.chat("r", f"authorization: Bearer {text}", max_tokens=1_000).status == 200
+        (record,) = home.records()
+        home.do(lambda: home.gateway.engine._budgets.flush(time.time_ns()))
+        spent = home.gateway.engine.home.budgets.spent(key=key.id, period=0)
+
+    assert record.usage is not None
+    assert record.usage.searches == 2
+    assert (record.cost, record.price) == (None, None)
+    assert spent > 1_000 * 2_000  # as if all of the answer that was allowed had been given

@@ -12,7 +12,8 @@ from freehold.core.deployment import Deployment, Route
 from freehold.core.errors import SettingsWrong
 from freehold.core.money import Price
 from freehold.core.secret import Secret
-from freehold.core.tariff import flat
+from freehold.core.tariff import PARTS, Tariff, flat
+from freehold.core.usage import Usage
 from freehold.providers.discovery import Found
 from freehold.settings.book import Book, Listed, Target
 from freehold.settings.load import read
@@ -286,3 +287,24 @@ def test_a_server_of_ones_own_may_speak_another_dialect() -> None:
 def test_a_dialect_that_a_provider_does_not_speak_is_refused_with_those_it_does() -> None:
     with pytest.raises(SettingsWrong, match=r"providers.mistral. dialect: .* there is: openai-chat"):
         book(providers={"mistral": {"api_key": "env:LAB_KEY", "dialect": "anthropic-messages"}})
+
+
+def test_a_regional_address_has_the_prices_of_its_region() -> None:
+    tariff = Tariff(rows=flat(DEAR).rows, regions={"eu": 11 * PARTS // 10})
+    seen = Sighting(source="test", tariff=tariff)
+    offered = catalog(Listing(provider="openai", id="gpt-5", model="gpt-5", sightings=(seen,)))
+    there = {f"https://{host}/v1": host for host in ("api.openai.com", "eu.api.openai.com")}
+    asked: dict[str, Tariff | None] = {}
+    for base_url, host in there.items():
+        tables = {"providers": {"openai": {"base_url": base_url, "api_key": "env:OPENAI_API_KEY"}}}
+        settings = read(tables, source="settings.toml", folder=Path(), env=ENV)
+        found = Book(resolve(settings, book=offered)).deployment("openai/gpt-5")
+        assert found is not None
+        asked[host] = found.tariff
+
+    million = Usage(input_tokens=1_000_000)
+    bills = {host: tariff.bill(million, 0) for host, tariff in asked.items() if tariff is not None}
+    assert {host: bill and bill.amount for host, bill in bills.items()} == {
+        "api.openai.com": 10,
+        "eu.api.openai.com": 11,
+    }
