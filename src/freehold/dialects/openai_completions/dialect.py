@@ -95,8 +95,8 @@ class OpenAICompletions:
         texts = _texts(view.prompt)
         if len(texts) != 1:
             raise InvalidRequest(
-                "prompt: several prompts or token ids at once are for providers of completions; send one text, or ask a "
-                "deployment that speaks them",
+                "prompt: several prompts or token ids at once are for providers of completions; send one text, or ask "
+                "a deployment that speaks them",
                 param="prompt",
             )
         unsaid = {
