@@ -8,10 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from freehold.runtime.engines.engine import MIB, EngineLimits
-from freehold.runtime.engines.process import Launch, ProcessEngine
+from freehold.runtime.engines.process import Launch, ProcessEngine, Recipe
 
 SCRIPT = Path(__file__).with_name("engine_script.py")
 LIMITS = EngineLimits(start=60, idle=3600, grace=5, restarts=2, backoff=0.01, look=0.05)
+
+
+LONGEST = 60.0
+"""Seconds after which a test gives up waiting."""
 
 
 class Scripted:
@@ -39,9 +43,22 @@ class Scripted:
 
 
 async def until(true: Callable[[], bool]) -> None:
-    """Wait for something that happens in another process."""
-    while not true():  # noqa: ASYNC110 - it tells no event of ours
-        await asyncio.sleep(0.01)
+    """Wait for something that happens in another process; TimeoutError where it does not."""
+    async with asyncio.timeout(LONGEST):
+        while not true():  # noqa: ASYNC110 - it tells no event of ours
+            await asyncio.sleep(0.01)
+
+
+class Looking(ProcessEngine):
+    """An engine that tells each time it has looked whether somebody uses it."""
+
+    def __init__(self, recipe: Recipe, *, log: Path, limits: EngineLimits) -> None:
+        super().__init__(recipe, log=log, limits=limits)
+        self.looked = asyncio.Event()
+
+    def _unused(self) -> None:
+        super()._unused()
+        self.looked.set()
 
 
 async def main() -> None:

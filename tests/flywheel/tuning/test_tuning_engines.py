@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,7 +13,7 @@ from urllib.request import urlopen
 import pytest
 from msgspec.structs import replace
 
-from flywheel.tuning.engine_world import LIMITS, Scripted, until
+from flywheel.tuning.engine_world import LIMITS, LONGEST, Looking, Scripted, until
 from freehold.core.errors import Draining, Overloaded, SettingsWrong, TimedOut, Unreachable
 from freehold.runtime.engines import recipes
 from freehold.runtime.engines.engine import MIB, EngineLimits, memory_needed
@@ -62,17 +61,23 @@ async def test_many_who_ask_at_once_get_one_engine(tmp_path: Path) -> None:
 
 async def test_an_engine_that_nobody_uses_gives_its_memory_back_and_comes_again(tmp_path: Path) -> None:
     recipe = Scripted(tmp_path)
-    async with running(recipe, tmp_path, replace(LIMITS, idle=0.05)) as engine:
+    engine = Looking(recipe, log=tmp_path / "engine.log", limits=replace(LIMITS, idle=0.05))
+    try:
         with engine.using():
             await engine.ensure_ready()
             pid = recipe.starts()[0]
-            await asyncio.sleep(0.2)
+            for _ in range(2):  # it looks again only where the first look left it loaded
+                engine.looked.clear()
+                async with asyncio.timeout(LONGEST):
+                    await engine.looked.wait()
             assert engine.loaded  # in use, for longer than it may be idle
         await until(lambda: not engine.loaded)
         assert not alive(pid)
         await engine.ensure_ready()
         assert len(recipe.starts()) == 2
         assert engine.crashes == 0
+    finally:
+        await engine.close()
 
 
 async def test_an_engine_that_crashes_is_started_again(tmp_path: Path) -> None:
@@ -168,8 +173,7 @@ def test_an_engine_ends_when_whoever_started_it_is_killed(tmp_path: Path) -> Non
             assert reply.status == 200
         (pid,) = Scripted(tmp_path).starts()
         owner.kill()
-    while alive(pid):
-        time.sleep(0.01)
+    asyncio.run(until(lambda: not alive(pid)))
 
 
 async def test_what_is_not_installed_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
