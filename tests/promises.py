@@ -286,6 +286,21 @@ PROMISES: dict[str, Promise] = {
             "test_processes_that_project_at_once_neither_skip_nor_repeat",
         ),
     ),
+    # what models cost
+    "prices-change-in-view": Promise(
+        "A newer catalog is taken only where somebody signed it whom the operator trusts; each price that changes is told and "
+        "recorded, and one command takes it back.",
+        (
+            "test_what_nobody_signed_whom_we_trust_or_what_is_old_is_refused_and_nothing_changes",
+            "test_every_change_is_an_act_of_the_ledger_with_who_why_and_which_price",
+            "test_a_process_that_dies_at_any_moment_leaves_the_old_catalog_or_the_new_one",
+            "test_a_running_gateway_bills_by_the_catalog_in_use_and_follows_a_rollback",
+        ),
+    ),
+    "wrong-prices-wait": Promise(
+        "What changed suspiciously in a catalog waits for the operator, and what held before stays; small changes do not wait.",
+        ("test_every_injected_fault_is_held_back_by_its_name_and_no_ordinary_change_is",),
+    ),
     # the simulated provider
     "simulated-repeats": Promise(
         "The simulated provider depends on its seed and the requests alone: runs repeat.",

@@ -7,12 +7,12 @@ import random
 from collections.abc import Callable
 
 import pytest
-from snapshots_world import Draft
 
 from freehold.catalog.book import Catalog, catalog
 from freehold.catalog.schema import Listing, Model
 from freehold.catalog.suspicion import suspicious
 from freehold.catalog.validity import check, read
+from snapshots_world import Draft
 
 TODAY = "2026-11-24"
 ROUNDS = 4
