@@ -92,6 +92,8 @@ class _Reader:
         for block in map(members, items(content)):
             seal = _signing(block)
             if seal is not None:
+                if signing is not None:  # nothing was said between the two
+                    _signed(parts, [], signing)
                 signing = seal
                 continue
             found = self._block(block)
@@ -100,7 +102,7 @@ class _Reader:
                 signing = None
             parts += found
         if signing is not None:
-            parts = _signed(parts, [], signing) or parts
+            _signed(parts, [], signing)
         return parts
 
     def _block(self, block: dict[str, Any]) -> list[Part]:
