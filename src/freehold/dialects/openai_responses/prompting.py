@@ -116,6 +116,8 @@ class _Writer:
             if isinstance(part, TextPart | MediaPart):
                 if (written := self._part(part, role)) is not None:
                     said.append(written)
+                if role == "assistant":
+                    close()
             elif (item := self._item(part)) is not None:
                 close()
                 found.append(item)
@@ -126,11 +128,17 @@ class _Writer:
         if isinstance(part, TextPart):
             if part.seal is not None:
                 self.lose("signature of a text")
-            return {"type": "output_text" if role == "assistant" else "input_text", "text": part.text}
+            return {"type": "input_text", "text": part.text} | self._cache(part.cache, role)
         if role == "assistant":
             self.lose(f"{part.kind} of an assistant")
             return None
-        return self._medium(part)
+        medium = self._medium(part)
+        return None if medium is None else medium | self._cache(part.cache, role)
+
+    def _cache(self, cache: str, role: str) -> _Members:
+        if not cache or role == "assistant" or not self._quirks.cache_control:
+            return {}
+        return {"prompt_cache_breakpoint": {"mode": "explicit"} | ({"ttl": "12h"} if cache == "1h" else {})}
 
     def _medium(self, part: MediaPart) -> _Members | None:
         if part.kind == "audio":
@@ -214,8 +222,8 @@ class _Writer:
 
 
 def _message(role: str, parts: list[_Members]) -> _Members:
-    """Text alone is a string, which every server takes."""
-    if len(parts) == 1 and "text" in parts[0]:
+    """Text alone is a string, which every server takes; what an assistant says is nothing else."""
+    if len(parts) == 1 and parts[0].keys() == {"type", "text"}:
         return {"role": role, "content": parts[0]["text"]}
     return {"role": role, "content": list(parts)}
 
