@@ -101,8 +101,9 @@ class Work:
 
     def evaluate(self, params: Json, steps: Steps) -> Json:
         """Ask deployments the examples of a dataset, and compare."""
+        reference = steps.step("dataset", lambda: {"is": self._reference(str(params["dataset"]))})["is"]
         done = evaluate(
-            params,
+            {**params, "dataset": reference},
             steps,
             load=self.flywheel.load,
             asker=self._asker,
@@ -115,7 +116,7 @@ class Work:
             found = read_results(done)
             words = [f"{c.candidate} against {c.incumbent}: {_word(c.verdict)}" for c in found.comparisons]
             asked = ", ".join(line.deployment for line in found.lines)
-            self.flywheel.act("evaluation.ended", str(params["dataset"]), "; ".join(words) or asked)
+            self.flywheel.act("evaluation.ended", reference, "; ".join(words) or asked)
             return {}
 
         steps.step("told", told)

@@ -1,7 +1,9 @@
 """The report shows what was found, and what models say cannot break it."""
 
+import re
 from html.parser import HTMLParser
 
+import pytest
 from test_evaluation_results import FAILED, example, said
 
 from freehold.flywheel.evaluation.report import page
@@ -40,3 +42,32 @@ def test_a_report_tells_verdict_scores_costs_and_differences() -> None:
     assert seen.scripts == 0
     for word in ("support & more", "support@abc", "1970-01-01", "approve", "reject", "all is lost", "1.000", wrong):
         assert word in seen.words
+
+
+@pytest.mark.parametrize(
+    ("right", "marks"),
+    [
+        ((98, 100), ["0.94", "0.96", "0.98", "1"]),
+        ((10, 90), ["0", "0.2", "0.4", "0.6", "0.8", "1"]),
+    ],
+)
+def test_the_scale_of_scores_is_marked_with_round_numbers(right: tuple[int, int], marks: list[str]) -> None:
+    examples = [example(n, "yes") for n in range(100)]
+    replies = {
+        name: [said("yes" if n < count else "no", by=name) for n in range(100)]
+        for name, count in zip(("dear", "own"), right, strict=True)
+    }
+    found = page(results(examples, replies, [scorer("exact")], margin=0.05, alpha=0.05), title="t", about=[], at=0)
+
+    assert re.findall(r'text-anchor="middle">([^<]+)<', found) == marks
+
+
+def test_a_verdict_that_is_open_says_why_once_and_how_much_more_it_takes() -> None:
+    examples = [example(n, "yes") for n in range(20)]
+    replies = {name: [said("yes" if n else "no", by=name) for n in range(20)] for name in ("dear", "own")}
+    found = page(results(examples, replies, [scorer("exact")], margin=0.05, alpha=0.05), title="t", about=[], at=0)
+
+    assert found.count("20 pairs") == 1
+    assert re.search(
+        r"not enough data</b>; 20 pairs: the difference may be .* about [\d,]+ more would decide it", found
+    )

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from html import escape
+from math import ceil, floor
 from typing import assert_never
 
 from freehold.core.money import NANO
@@ -15,9 +16,11 @@ COLOURS = ("#2b6cb0", "#c05621", "#2f855a", "#6b46c1", "#b83280", "#4a5568")
 STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1a202c;background:#fff}
 table{border-collapse:collapse;margin:.5rem 0 1.5rem}td,th{padding:.3rem .8rem;border-bottom:1px solid #e2e8f0;
-text-align:right}td:first-child,th:first-child{text-align:left}h2{margin-top:2rem}
+text-align:right;vertical-align:top}th{white-space:nowrap}td:first-child,th:first-child,th.text{text-align:left}
+h2{margin-top:2rem}
 svg text{font:13px system-ui,sans-serif;fill:#2d3748}.approve{color:#276749}.reject{color:#9b2c2c}.open{color:#744210}
 td.text{text-align:left;max-width:24rem;overflow-wrap:anywhere}.quiet{color:#718096}
+td .quiet{white-space:nowrap;font-size:.85em}svg{max-width:100%;height:auto}
 """
 
 
@@ -63,7 +66,7 @@ def _worded(verdict: Verdict) -> str:
         case NotEnough():
             likely = verdict.more.likely
             needed = "more than a million" if likely is None else f"about {likely:,}"
-            return f"<b class=open>not enough data</b>; {seen}: {escape(verdict.why)}; {needed} more would decide it"
+            return f"<b class=open>not enough data</b>; {escape(verdict.why)}; {needed} more would decide it"
         case _:
             assert_never(verdict)
 
@@ -91,12 +94,14 @@ def _lines(found: Results) -> str:
 
 
 def _score(m: Measured) -> str:
-    return f"{m.mean:.3f} <span class=quiet>{m.low:.3f}-{m.high:.3f}</span>"
+    return f"{m.mean:.3f} <span class=quiet>{m.low:.3f}\u2013{m.high:.3f}</span>"
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table; a cell that brings its own <td> keeps it. Cells are HTML already."""
-    top = "<tr>" + "".join(f"<th>{escape(h)}" for h in head) if head else ""
+    """A table; a cell that brings its own <td> keeps it. Cells are HTML already. Heads stand as their cells do."""
+    rows = list(rows)
+    kinds = [" class=text" if rows and rows[0][i].startswith("<td class=text") else "" for i in range(len(head))]
+    top = "<tr>" + "".join(f"<th{k}>{escape(h)}" for k, h in zip(kinds, head, strict=True)) if head else ""
     body = "".join("<tr>" + "".join(c if c.startswith("<td") else f"<td>{c}" for c in row) for row in rows)
     return f"<table>{top}{body}</table>"
 
@@ -113,11 +118,10 @@ def _whiskers(rows: Sequence[tuple[str, Measured]]) -> str:
 
     height = len(rows) * ROW + 26
     parts = [f'<svg viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" role="img">']
-    for i in range(5):
-        tick = low + (high - low) * i / 4
+    for tick in _ticks(low, high):
         parts.append(
             f'<line x1="{x(tick):.1f}" x2="{x(tick):.1f}" y1="0" y2="{height - 22}" stroke="#e2e8f0"/>'
-            f'<text x="{x(tick):.1f}" y="{height - 6}" text-anchor="middle">{tick:.3f}</text>'
+            f'<text x="{x(tick):.1f}" y="{height - 6}" text-anchor="middle">{tick:g}</text>'
         )
     for i, (name, m) in enumerate(rows):
         y, colour = i * ROW + ROW / 2, COLOURS[i % len(COLOURS)]
@@ -127,6 +131,14 @@ def _whiskers(rows: Sequence[tuple[str, Measured]]) -> str:
             f'<circle cx="{x(m.mean):.1f}" cy="{y}" r="5" fill="{colour}"/>'
         )
     return "".join(parts) + "</svg>"
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """Round numbers between two scores, six at most."""
+    steps = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.25)
+    step = next((s for s in steps if (high - low) / s <= 5), 0.25)
+    first, last = ceil(low / step - 1e-9), floor(high / step + 1e-9)
+    return [round(n * step, 3) for n in range(first, last + 1)]
 
 
 def _costs(lines: Sequence[Line], scorer: str) -> str:
