@@ -73,15 +73,17 @@ def _cell(name: str | None, today: bool) -> str:
 
 
 def _below(report: Report, scale: _Scale, wide: int, today: int) -> Iterator[str]:
-    marks = [" "] * (wide + 16)
-    named = [(today, "today")]
     crossed = report.crossings["owned"]
+    named = [(today, "today")]
     if crossed is not None:
         named.append((round(scale.x(crossed.times) * (wide - 1)), "^ owned"))
-    for at, word in sorted(named):
-        if all(mark == " " for mark in marks[max(at - 1, 0) : at + len(word) + 1]):
-            marks[at : at + len(word)] = word
-    yield " " * 10 + "".join(marks).rstrip()
+    rows = [" " * (wide + 16)]
+    for at, word in named:
+        if rows[-1][max(at - 1, 0) : at + len(word) + 1].strip():
+            rows.append(" " * (wide + 16))
+        rows[-1] = rows[-1][:at] + word + rows[-1][at + len(word) :]
+    for row in rows:
+        yield " " * 10 + row.rstrip()
     tokens = report.traffic.tokens_a_month
     ends = f"{count(10**scale.left * tokens)} tokens a month", count(10**scale.right * tokens)
     yield " " * 10 + ends[0] + " " * max(wide - len(ends[0]) - len(ends[1]), 1) + ends[1]

@@ -81,23 +81,24 @@ class _Server:
         self.done: list[tuple[float, float | None]] = []
         self.read = self.reused = self.written = 0
 
-    def wait_s(self, input_: int) -> float:
-        """What a prompt would wait for its first token, about: the prompts before it, with a step for each chunk."""
+    def wait_s(self, input_: int, at: float) -> float:
+        """What a prompt would wait for its first token: the step that is done, the prompts before it, and with each
+        chunk of them a step of what is written by then."""
         tokens = self.pending + input_
-        step = self._pace.step(len(self.writing), self.context) if self.writing else 0.0
-        return tokens * self._pace.prompt + ceil(tokens / self._tuning.chunk) * step
+        size = len(self.writing) + len(self.reading) + len(self.waiting)
+        step = self._pace.step(size, self.context + self.pending) if size else 0.0
+        return max(self.now - at, 0.0) + tokens * self._pace.prompt + ceil(tokens / self._tuning.chunk) * step
 
     @property
     def load(self) -> float:
         return self.pending * self._pace.prompt + len(self.writing) * self._pace.first
 
-    @property
-    def full(self) -> bool:
-        """Whether what waits does not find room, so that something must end before."""
-        if not self.waiting:
+    def takes(self, asked: Asked) -> bool:
+        """Whether it would find room, or something must end before."""
+        if len(self.writing) + len(self.reading) + len(self.waiting) >= self._tuning.sequences:
             return False
-        many = len(self.writing) + len(self.reading) + len(self.waiting) > self._tuning.sequences
-        return many or sum(one.size for one in self.waiting) > self.room
+        size = self._replica.size(asked.input + asked.output)
+        return size + sum(one.size for one in self.waiting) <= self.room or not (self.writing or self.reading)
 
     def ask(self, asked: Asked, at: float) -> None:
         """A request arrives."""
@@ -226,7 +227,7 @@ def serve(
         for server in servers:
             server.until(at)
         chosen = min(servers, key=lambda s: s.load)
-        if burst and (chosen.full or chosen.wait_s(asked.input) > level.first_s):
+        if burst and not (chosen.takes(asked) and chosen.wait_s(asked.input, at) <= level.first_s):
             elsewhere.append(number)
             continue
         chosen.ask(asked, at)
