@@ -288,7 +288,7 @@ PROMISES: dict[str, Promise] = {
     ),
     # what models cost
     "prices-change-in-view": Promise(
-        "A newer catalog is taken only where somebody signed it whom the operator trusts; each price that changes is told and "
+        "A newer catalog is taken only from somebody whom the operator trusts; each price that changes is told and "
         "recorded, and one command takes it back.",
         (
             "test_what_nobody_signed_whom_we_trust_or_what_is_old_is_refused_and_nothing_changes",
@@ -298,7 +298,7 @@ PROMISES: dict[str, Promise] = {
         ),
     ),
     "wrong-prices-wait": Promise(
-        "What changed suspiciously in a catalog waits for the operator, and what held before stays; small changes do not wait.",
+        "What changed suspiciously in a catalog waits for the operator while what held stays; the rest does not.",
         ("test_every_injected_fault_is_held_back_by_its_name_and_no_ordinary_change_is",),
     ),
     # the simulated provider
