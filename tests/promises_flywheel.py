@@ -166,6 +166,34 @@ FLYWHEEL: dict[str, Promise] = {
             "test_what_is_withdrawn_touches_just_what_was_made_of_it",
         ),
     ),
+    "withdrawn-and-succeeded": Promise(
+        "What was made of withdrawn data serves no more; a successor without it earns its traffic like any candidate.",
+        (
+            "test_after_a_withdrawn_consent_the_model_rests_and_its_successor_is_offered",
+            "test_terms_that_are_withdrawn_leave_what_people_wrote_and_may_be_given_back",
+            "test_a_successor_whose_evaluation_rejects_it_is_not_offered",
+            "test_a_retuning_whose_worker_dies_in_every_step_ends_as_if_it_had_not",
+        ),
+    ),
+    "taken-back-is-forgotten": Promise(
+        "What a candidate said before it was taken back is never again evidence, of itself or of another.",
+        (
+            "test_what_was_remembered_of_a_deployment_is_not_used_once_it_was_taken_back",
+            "test_what_a_candidate_said_is_forgotten_when_a_guard_takes_it_back",
+            "test_what_a_candidate_said_before_it_was_taken_back_is_kept_out_but_corrections_of_it_pass",
+            "test_what_a_candidate_said_before_it_was_taken_back_is_no_right_answer",
+            "test_a_new_rollout_of_the_same_candidate_begins_without_what_the_old_one_showed",
+        ),
+    ),
+    "workers-anywhere": Promise(
+        "A worker with a data folder of its own makes what the gateway serves, and their ledgers never mix.",
+        (
+            "test_a_worker_with_a_data_folder_of_its_own_makes_what_the_gateway_serves",
+            "test_a_ledger_belongs_to_one_data_folder",
+            "test_a_job_that_needs_a_data_folder_waits_for_a_worker_of_it_also_after_a_death",
+            "test_a_parcel_that_was_damaged_does_not_arrive",
+        ),
+    ),
     "jobs-survive": Promise(
         "A job that is killed anywhere goes on elsewhere after its last finished step, and nowhere twice.",
         (

@@ -31,6 +31,7 @@ SECTIONS: dict[str, type[Struct]] = {
     "[deployer]": tables.DeployerSettings,
     "[catalog]": tables.CatalogSettings,
     "[catalog.overrides.NAME]": Override,
+    "[flywheel]": tables.FlywheelSettings,
     "[retry]": tables.RetrySettings,
     "[breaker]": tables.BreakerSettings,
     "[record]": tables.RecordSettings,

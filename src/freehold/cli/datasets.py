@@ -225,7 +225,8 @@ def import_feedback(file: Path, settings: Path | None, data: str | None, as_json
     if hidden > 0:
         screen().print(f"and {hidden:,} more that were not taken")
     unfilled = f"; {report.unfilled:,} not filled in yet" if report.unfilled else ""
-    screen().print(f"{report.accepted:,} of {report.rows:,} rows taken: {report.judgements:,} judgements{unfilled}")
+    judgements = f"{report.judgements:,} judgement{'' if report.judgements == 1 else 's'}"
+    screen().print(f"{report.accepted:,} of {report.rows:,} rows taken: {judgements}{unfilled}")
 
 
 def _built(found: Built) -> None:
