@@ -1,4 +1,4 @@
-"""The dialects that count tokens, and the paths at which they do."""
+"""The dialects that count tokens, and the pages at which they do."""
 
 from freehold.dialects.anthropic_messages.counting import PATH, counted, encode_count
 from freehold.dialects.anthropic_messages.dialect import ANTHROPIC_MESSAGES
@@ -11,4 +11,5 @@ MESSAGES = Counter(dialect=ANTHROPIC_MESSAGES, path=PATH, encode=encode_count, c
 
 
 def count_pages(pipeline: Pipeline) -> tuple[Page, ...]:
-    return (counting(pipeline, f"/v1/messages{PATH}", MESSAGES),)
+    answer = counting(pipeline, MESSAGES)
+    return (Page(path="/v1/messages/count_tokens", permission="key", answer=answer, methods=("POST",)),)

@@ -1,7 +1,7 @@
 """Counting the tokens of a prompt: by the provider that it would go to where that counts too, else by our estimate."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import msgspec
 from msgspec import Struct
@@ -15,7 +15,7 @@ from freehold.dialects.dialect import Dialect
 from freehold.dialects.quirks import Quirks
 from freehold.gateway.carry import headers as head_for
 from freehold.gateway.exchange import Ask, Exchange
-from freehold.gateway.pages import Page, who
+from freehold.gateway.pages import who
 from freehold.gateway.pipeline import Pipeline
 from freehold.gateway.world import Account
 
@@ -37,8 +37,8 @@ class Counter(Struct, frozen=True, kw_only=True):
     is_error: Callable[[bytes], bool]
 
 
-def counting(pipeline: Pipeline, at: str, counter: Counter) -> Page:
-    """The page at `at`: takes a request of the dialect, answers with its count."""
+def counting(pipeline: Pipeline, counter: Counter) -> Callable[[Request], Awaitable[Response]]:
+    """The answer of a page that takes a request of the dialect: its count."""
 
     async def answer(request: Request) -> Response:
         ask = Ask(dialect=counter.dialect, body=await request.body(), headers=dict(request.headers.raw))
@@ -53,7 +53,7 @@ def counting(pipeline: Pipeline, at: str, counter: Counter) -> Page:
         assert exchange.request is not None
         return _count(exchange.request.prompt_tokens, estimated=True)
 
-    return Page(path=at, permission="key", answer=answer, methods=("POST",))
+    return answer
 
 
 def _count(tokens: int, *, estimated: bool = False) -> Response:

@@ -65,8 +65,10 @@ class _Options(Struct):
 _options = msgspec.json.Decoder(_Options).decode
 _tool = msgspec.json.Decoder(_Tool).decode
 _encode = msgspec.json.Encoder().encode
-_KNOWN = frozenset(_Options.__struct_fields__) | {"model", "messages", "system", "stream", "metadata"}
-"""What has a place in a prompt."""
+_KNOWN = frozenset(_Options.__struct_fields__) | {
+    "model", "messages", "system", "stream", "metadata", "anthropic_version",
+}  # fmt: skip
+"""What has a place in a prompt, or says nothing about the answer."""
 _EMPTY = frozenset({b"null", b"false", b"[]", b"{}", b'""'})
 _CUSTOM = (None, "custom")
 _NOT_SAID = ("defer_loading", "input_examples", "allowed_callers")
