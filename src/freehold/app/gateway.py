@@ -12,9 +12,11 @@ from msgspec import Struct
 
 from freehold.app.counting import count_pages
 from freehold.app.engine import SIMULATED, Engine, Told
+from freehold.app.responses import KeptResponses
 from freehold.core.errors import SettingsWrong
 from freehold.core.feedback import Feedback
 from freehold.dialects.anthropic_messages.dialect import ANTHROPIC_MESSAGES
+from freehold.dialects.ollama.dialect import OLLAMA_CHAT, OLLAMA_GENERATE
 from freehold.dialects.openai_chat.dialect import OPENAI_CHAT
 from freehold.dialects.openai_completions.dialect import OPENAI_COMPLETIONS
 from freehold.dialects.openai_responses.dialect import OPENAI_RESPONSES
@@ -23,8 +25,10 @@ from freehold.dialects.single.rerank import MODERATIONS, RERANK
 from freehold.flywheel.feedback.pages import pages as feedback_pages
 from freehold.gateway.bounds import DoorLimits
 from freehold.gateway.http import Connection, Door
+from freehold.gateway.ollama_pages import ollama_pages
 from freehold.gateway.pages import Page, application, pages, who
 from freehold.gateway.paths import Paths, Pattern
+from freehold.gateway.responses.pages import response_pages
 from freehold.ledger.book import Recovery
 from freehold.providers.discovery import Found
 from freehold.settings.book import Book
@@ -41,6 +45,8 @@ HOT = Paths(
         b"/v2/rerank": RERANK,
         b"/v1/moderations": MODERATIONS,
         b"/v2/embed": COHERE_EMBED,
+        b"/api/chat": OLLAMA_CHAT,
+        b"/api/generate": OLLAMA_GENERATE,
         b"/api/embed": OLLAMA_EMBED,
         b"/api/embeddings": OLLAMA_EMBED,
     },
@@ -75,6 +81,8 @@ class Gateway:
 
     async def start(self) -> Started:
         opened = await self.engine.open()
+        self.responses = KeptResponses(self.engine, opened.settings)
+        await self.responses.start()
         url = await self._listen(opened.settings.server)
         self.engine.run()
         return Started(
@@ -100,6 +108,7 @@ class Gateway:
         self._server.close()
         await self.door.drain(self._drain_seconds)
         await asyncio.gather(*self._reloading, return_exceptions=True)
+        await self.responses.close()
         await self.engine.close()
 
     def _hangup(self) -> None:
@@ -111,10 +120,15 @@ class Gateway:
         """Open the door; the URL at which it is."""
         pipeline, metrics = self.engine.pipeline, self.engine.metrics
         self._drain_seconds = server.drain_seconds
-        every = pages(pipeline, metrics, started_at=time.time_ns())
-        self.pages = (*every, *count_pages(pipeline), *self._feedback())
+        started_at = time.time_ns()
+        every = pages(pipeline, metrics, started_at=started_at)
+        ollamas = ollama_pages(lambda: pipeline.world, started_at=started_at)
+        conversations = self.responses.conversations
+        kept = response_pages(conversations)
+        self.pages = (*every, *count_pages(pipeline), *ollamas, *kept, *self._feedback())
         app = application(pipeline, self.pages, HOT)
-        self.door = Door(pipeline, app, HOT, limits=_limits(server), metrics=metrics)
+        limits = _limits(server)
+        self.door = Door(pipeline, app, HOT, limits=limits, metrics=metrics, infer=conversations.infer)
         metrics.gauge("freehold_connections", "Open connections of callers", lambda: len(self.door.connections))
         try:
             tls = _tls(server.tls_cert, server.tls_key)

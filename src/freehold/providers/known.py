@@ -370,6 +370,10 @@ KNOWN: Mapping[str, Provider] = _rows(
         tongues=(
             _responses(),
             _messages(),
+            Tongue(dialect="ollama-chat", tail=("/v1", "")),
+            Tongue(dialect="ollama-generate", tail=("/v1", "")),
+            Tongue(dialect="ollama-embed", tail=("/v1", "")),
+            Tongue(dialect="openai-embeddings"),
         ),
     ),
     Provider(
