@@ -16,6 +16,7 @@ from freehold.app.responses import KeptResponses
 from freehold.core.errors import SettingsWrong
 from freehold.core.feedback import Feedback
 from freehold.dialects.anthropic_messages.dialect import ANTHROPIC_MESSAGES
+from freehold.dialects.gemini_generate.dialect import GEMINI_GENERATE
 from freehold.dialects.ollama.dialect import OLLAMA_CHAT, OLLAMA_GENERATE
 from freehold.dialects.openai_chat.dialect import OPENAI_CHAT
 from freehold.dialects.openai_completions.dialect import OPENAI_COMPLETIONS
@@ -34,6 +35,9 @@ from freehold.providers.discovery import Found
 from freehold.settings.book import Book
 from freehold.settings.tables import ServerSettings, Settings
 
+GEMINI_PATHS = (b"/v1beta/models/", b"/v1/models/", b"/v1beta1/projects/", b"/v1/projects/")
+"""Of Gemini, and of Vertex, whose clients name a project before the model."""
+GEMINI_CALLS = (b":generateContent", b":streamGenerateContent")
 HOT = Paths(
     {
         b"/v1/chat/completions": OPENAI_CHAT,
@@ -53,6 +57,7 @@ HOT = Paths(
     [
         Pattern(b"/v1beta/models/", b":embedContent", GEMINI_EMBED),
         Pattern(b"/v1beta/models/", b":batchEmbedContents", GEMINI_EMBED),
+        *(Pattern(begin, end, GEMINI_GENERATE) for begin in GEMINI_PATHS for end in GEMINI_CALLS),
     ],
 )
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from freehold.dialects.anthropic_messages.dialect import ANTHROPIC_MESSAGES
 from freehold.dialects.dialect import Dialect
+from freehold.dialects.gemini_generate.dialect import GEMINI_GENERATE
 from freehold.dialects.ollama.dialect import OLLAMA_CHAT, OLLAMA_GENERATE
 from freehold.dialects.openai_chat.dialect import OPENAI_CHAT
 from freehold.dialects.openai_completions.dialect import OPENAI_COMPLETIONS
@@ -28,4 +29,4 @@ _SINGLE: tuple[Dialect, ...] = (
     VOYAGE_RERANK,
     MODERATIONS,
 )
-DIALECTS: Mapping[str, Dialect] = {dialect.name: dialect for dialect in (*_CHATS, *_SINGLE)}
+DIALECTS: Mapping[str, Dialect] = {dialect.name: dialect for dialect in (*_CHATS, GEMINI_GENERATE, *_SINGLE)}
