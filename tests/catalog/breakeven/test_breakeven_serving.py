@@ -122,7 +122,7 @@ def test_a_hopeless_run_is_given_up_with_the_same_answer() -> None:
 def test_an_engine_is_set_so_that_a_token_comes_in_time_where_that_can_be() -> None:
     for level in LEVELS:
         pace = REPLICA.paces[level]
-        setting = tuned(pace, context=1000, token_s=0.1)
+        setting = tuned(pace, context=1000, token_s=0.1, most=256)
         if setting.sequences > 1:
             assert pace.step(setting.sequences, setting.sequences * 1000) <= 0.05
         assert setting.chunk * pace.prompt <= 0.05 or setting.chunk == 256

@@ -11,7 +11,7 @@ from math import ceil, exp, log
 from msgspec import Struct
 from msgspec.structs import replace
 
-from freehold.catalog.breakeven.replica import Pace, Replica, tuned
+from freehold.catalog.breakeven.replica import SEQUENCES, Pace, Replica, tuned
 from freehold.catalog.breakeven.serving import Level, Served, serve
 from freehold.catalog.breakeven.traffic import Asked, Traffic
 
@@ -141,7 +141,7 @@ class _Play:
         self._level = level
         self._hits = hits
         context = (traffic.input + traffic.output / 2) / traffic.requests
-        self._setting = tuned(pace, context=context, token_s=level.token_s)
+        self._setting = tuned(pace, context=context, token_s=level.token_s, most=SEQUENCES[replica.option.engine])
         crowd = self(self._peak, 1, MOST, patient=True)
         self._bound = max(self._peak[-1].at, 1e-6) / crowd.busy_s
 

@@ -18,8 +18,8 @@ from freehold.catalog.fit.machine import Machine
 from freehold.catalog.fit.memory import ENGINES, PAGE, EngineName, need
 from freehold.catalog.fit.speed import GB, Speed, speed
 
-SEQUENCES = 256
-"""Answers that an engine writes at once at most: vLLM's `max_num_seqs`."""
+SEQUENCES: dict[EngineName, int] = {"vllm": 256, "llama.cpp": 32, "mlx": 8}
+"""Answers that an engine writes at once at most: vLLM's `max_num_seqs`; what is assumed to be of use in the others."""
 
 CHUNK = 8_192
 LEAST_CHUNK = 256
@@ -141,10 +141,13 @@ class Tuning(Struct, frozen=True, kw_only=True):
     chunk: int
 
 
-def tuned(pace: Pace, *, context: float, token_s: float) -> Tuning:
-    """Set so that a token comes in about `token_s` seconds where that can be: half for the step, half for prompts."""
+def tuned(pace: Pace, *, context: float, token_s: float, most: int) -> Tuning:
+    """Set, for `most` answers at once, so that a token comes in about `token_s` seconds where that can be.
+
+    Half of the time is for the step, half for prompts.
+    """
     chunk = int(min(max(token_s / 2 / pace.prompt, LEAST_CHUNK), CHUNK))
-    low, high = 1, SEQUENCES
+    low, high = 1, most
     while low < high:
         middle = ceil((low + high) / 2)
         low, high = (middle, high) if pace.step(middle, middle * context) <= token_s / 2 else (low, middle - 1)
