@@ -132,8 +132,8 @@ class Gateway:
         kept = response_pages(conversations)
         self.pages = (*every, *count_pages(pipeline), *ollamas, *kept, *self._feedback())
         app = application(pipeline, self.pages, HOT)
-        limits = _limits(server)
-        self.door = Door(pipeline, app, HOT, limits=limits, metrics=metrics, infer=conversations.infer)
+        self.door = Door(pipeline, app, HOT, limits=_limits(server), metrics=metrics)
+        self.door.infer = conversations.infer
         metrics.gauge("freehold_connections", "Open connections of callers", lambda: len(self.door.connections))
         try:
             tls = _tls(server.tls_cert, server.tls_key)

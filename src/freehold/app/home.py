@@ -39,6 +39,7 @@ from freehold.store.feedback import SqlConsents, SqlFeedback
 from freehold.store.inferences import SqlInferences
 from freehold.store.keys import SqlKeys
 from freehold.store.parcels import SqlParcels
+from freehold.store.responses import SqlResponses
 
 NODES = 64
 """Processes beside the gateway that one data folder may have at the same time, each with a ledger of its own."""
@@ -79,6 +80,7 @@ class Home:
         self.keys = SqlKeys(self.database)
         self.budgets = SqlBudgets(self.database)
         self.inferences = SqlInferences(self.database)
+        self.responses = SqlResponses(self.database)
         self.models = SqlDocuments(self.database, "model", Tuned)
         self.rollouts = SqlDocuments(self.database, "rollout", RolloutState)
         self.runs = SqlDocuments(self.database, "run", Run)

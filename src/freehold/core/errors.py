@@ -3,6 +3,7 @@
     FreeholdError
     ├── CallerError      InvalidRequest  Unauthenticated  Forbidden  UnknownModel  UnknownPath  WrongMethod
     │                    TooSlow  Changed  TooLarge  HeadTooLarge  WrongMediaType  RateLimited  BudgetExceeded
+    │                    NotThere  PreviousUnknown
     ├── ProviderError    Unreachable  TimedOut  Overloaded  Throttled  Rejected  CredentialRefused  Broken  Abstained
     │                    NotCarried  NoneHealthy
     └── OperatorError    SettingsWrong  CatalogRefused  LedgerDamaged  StoreFailed (InUse)  Draining  Internal
@@ -55,6 +56,19 @@ class Forbidden(CallerError):
 class UnknownModel(CallerError):
     status = 404
     code = "model_not_found"
+
+
+class NotThere(CallerError):
+    """Nothing of this name is kept for who asks."""
+
+    status = 404
+    code = "not_found"
+
+
+class PreviousUnknown(InvalidRequest):
+    """The response that a request continues is not kept for who asks."""
+
+    code = "previous_response_not_found"
 
 
 class UnknownPath(CallerError):

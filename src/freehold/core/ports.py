@@ -8,6 +8,7 @@ from freehold.core.feedback import Feedback
 from freehold.core.inference import Accepted, Inference
 from freehold.core.interaction import Body, Consent
 from freehold.core.principal import Key
+from freehold.core.stored import StoredResponse
 
 Clock = Callable[[], int]
 """UTC nanoseconds."""
@@ -140,4 +141,36 @@ class Consents(Protocol):
 
     def known(self, purpose: str) -> Mapping[str, bool]:
         """Allowed or not, by subject, for those who said anything."""
+        ...
+
+
+class StoredResponses(Protocol):
+    """Responses that callers may read again and continue. What is asked for with another owner is not there, nor is
+    what has expired at `now` (UTC nanoseconds)."""
+
+    def put(self, given: Sequence[StoredResponse]) -> None:
+        """Keep them, each in place of what has its owner and id."""
+        ...
+
+    def get(self, id: str, *, owner: str, now: int) -> StoredResponse | None: ...
+
+    def chain(self, id: str, *, owner: str, now: int, most: int) -> Sequence[StoredResponse]:
+        """A response with all that it continues, the oldest first; empty where one of them is not there. At most
+        `most`: the latest."""
+        ...
+
+    def with_items(self, ids: Sequence[str], *, owner: str, now: int) -> Sequence[StoredResponse]:
+        """The responses that hold one of these items in their output."""
+        ...
+
+    def remove(self, id: str, *, owner: str) -> bool:
+        """Remove it for good; whether it was there."""
+        ...
+
+    def expire(self, now: int) -> int:
+        """Remove what has expired; how many there were."""
+        ...
+
+    def abandoned(self, node: str) -> Sequence[StoredResponse]:
+        """What a process of this name was working on when it ended."""
         ...

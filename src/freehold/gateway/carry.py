@@ -14,6 +14,9 @@ def carry(exchange: Exchange, request: Request, deployment: Deployment, account:
     """The body for a deployment. What is lost on the way is noted; NotCarried where nothing may be lost."""
     caller, dialect = exchange.ask.dialect, account.dialect
     if dialect is caller:
+        past = exchange.ask.past
+        if past is not None and past.account == account.provider:
+            request = caller.decode_request(past.body)
         return caller.encode_request(request, model=deployment.model, quirks=account.quirks)
     if family(caller.name) != family(dialect.name):
         raise NotCarried(f"{deployment.id} is called in {dialect.name}: it does no {family(caller.name)}")

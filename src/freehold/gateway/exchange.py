@@ -6,6 +6,7 @@ from msgspec import Raw, Struct
 
 from freehold.core.decision import Decision
 from freehold.core.deployment import Deployment
+from freehold.core.errors import FreeholdError
 from freehold.core.inference import Call, Inference, Purpose
 from freehold.core.label import PUBLIC, Label
 from freehold.core.ports import Headers
@@ -13,6 +14,7 @@ from freehold.core.principal import Key
 from freehold.core.request import Request
 from freehold.core.usage import Usage
 from freehold.dialects.dialect import Dialect, Source
+from freehold.dialects.openai_responses.history import Past
 from freehold.gateway.world import World
 from freehold.governance.budget import Reservation
 
@@ -21,7 +23,8 @@ class Ask(Struct, frozen=True, kw_only=True):
     """What a caller handed in. `credential` is the value of its authorization header; `target` its path and query.
 
     What we ask ourselves, for another `purpose` than a caller, needs no credential: it is charged to `key`. `of` is
-    the inference that it copies.
+    the inference that it copies. `past`: what the account that answered before gets in place of the body. `refusal`:
+    what was found wrong with it before the pipeline.
     """
 
     dialect: Dialect
@@ -32,6 +35,8 @@ class Ask(Struct, frozen=True, kw_only=True):
     purpose: Purpose = "caller"
     key: Key | None = None
     of: str | None = None
+    past: Past | None = None
+    refusal: FreeholdError | None = None
 
 
 def upstream_id(head: Headers) -> str | None:

@@ -6,6 +6,7 @@ behind the same parser and the same limits. Sizes and times are bounded; one tim
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 from math import inf
 from typing import Protocol, cast
@@ -26,7 +27,7 @@ from freehold.gateway.bounds import DoorLimits
 from freehold.gateway.exchange import Ask
 from freehold.gateway.metrics import Metrics
 from freehold.gateway.paths import Paths
-from freehold.gateway.pipeline import Pipeline
+from freehold.gateway.pipeline import End, Pipeline
 from freehold.gateway.received import Received, ambiguous, credential, unfit
 from freehold.gateway.reply import HttpReply, error_headers, status_line
 
@@ -56,6 +57,7 @@ class Door:
 
     def __init__(self, pipeline: Pipeline, app: App, hot: Paths, *, limits: DoorLimits, metrics: Metrics) -> None:
         self.pipeline = pipeline
+        self.infer: Callable[[Ask, End], Running | None] = pipeline.infer
         self.app = app
         self.hot = hot
         self.limits = limits
@@ -320,7 +322,7 @@ class Connection(asyncio.Protocol):
             credential=credential(headers),
             headers=headers,
         )
-        running = self.door.pipeline.infer(ask, reply)
+        running = self.door.infer(ask, reply)
         if self._busy:
             self._running = running
             if self.transport.is_closing() and running is not None:

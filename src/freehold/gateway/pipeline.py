@@ -139,6 +139,8 @@ class Pipeline:
         try:
             if self.draining:
                 raise Draining("This server is shutting down; send the request to another or try again", retry_after=1)
+            if ask.refusal is not None:
+                raise ask.refusal
             request = exchange.request = ask.dialect.decode_request(ask.body, ask.target)
             resolved = self._resolve(exchange, request)
             if resolved.tracked:

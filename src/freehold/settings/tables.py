@@ -198,6 +198,12 @@ class FlywheelSettings(Struct, frozen=True, kw_only=True):
     on_withdrawal: Literal["quarantine", "retune"] = "quarantine"
 
 
+class ResponsesSettings(Struct, frozen=True, kw_only=True):
+    """How long responses of /v1/responses are kept, for callers that read them again or continue them. 0: none is."""
+
+    keep_days: Annotated[float, Meta(ge=0, le=36_500)] = 30.0
+
+
 class Settings(Struct, frozen=True, kw_only=True):
     """Everything an operator can set."""
 
@@ -215,3 +221,4 @@ class Settings(Struct, frozen=True, kw_only=True):
     deployer: DeployerSettings = DeployerSettings()
     catalog: CatalogSettings = CatalogSettings()
     flywheel: FlywheelSettings = FlywheelSettings()
+    responses: ResponsesSettings = ResponsesSettings()

@@ -167,3 +167,28 @@ parcel_parts = Table(
     Column("number", Integer, primary_key=True, autoincrement=False),  # from 0
     Column("data", LargeBinary, nullable=False),
 )
+
+responses = Table(
+    "responses",
+    metadata,
+    Column("owner", Text, primary_key=True),  # the key that asked; '' where the door was open
+    Column("id", Text, primary_key=True),
+    Column("at", BigInteger, nullable=False),  # UTC nanoseconds
+    Column("expires_at", BigInteger, nullable=False),
+    Column("node", Text, nullable=False),  # the process that works on it, '' once that is over
+    Column("previous", Text),  # the response that it continues
+    Column("subject", Text),
+    Column("record", Text, nullable=False),  # the whole of it, JSON
+    Index(None, "expires_at"),
+    Index(None, "node"),
+    Index(None, "subject"),
+)
+
+response_items = Table(
+    "response_items",
+    metadata,
+    Column("owner", Text, primary_key=True),
+    Column("id", Text, primary_key=True),  # of an item of the output
+    Column("response", Text, primary_key=True),
+    Index(None, "owner", "response"),
+)

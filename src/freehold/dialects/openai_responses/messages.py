@@ -151,7 +151,7 @@ class _Reader:
 
     def _result(self, item: _Members) -> None:
         output: Any = item.get("output")
-        parts = self._parts(_json(members(output)) if isinstance(output, dict) else output)
+        parts = self._parts(_json(members(output)) if members(output) else output)
         text = "\n".join(part.text for part in parts if isinstance(part, TextPart))
         media = tuple(part for part in parts if isinstance(part, MediaPart))
         failed = item.get("status") == "incomplete"
