@@ -36,7 +36,7 @@ class Ollama:
         return requests.read_prompt(request)
 
     def write(self, prompt: Prompt, *, model: str, quirks: Quirks) -> Written:
-        return prompting.write(prompt, model=model)
+        return prompting.write(prompt, model=model, chat=self.name == "ollama-chat")
 
     def path(self, base: str, *, model: str, stream: bool) -> str:
         return base or self._at

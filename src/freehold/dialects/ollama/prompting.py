@@ -1,5 +1,6 @@
 """Requests of Ollama's own chat, written from a prompt (docs.ollama.com/api/chat)."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -14,20 +15,21 @@ _decode = msgspec.json.Decoder().decode
 _Members = dict[str, Any]
 
 
-def write(prompt: Prompt, *, model: str) -> Written:
-    """A request for an Ollama server, and what it could not say."""
+def write(prompt: Prompt, *, model: str, chat: bool) -> Written:
+    """A request for an Ollama server, as a chat or as one prompt, and what it could not say."""
     lost: dict[str, None] = {}
     names = {part.id: part.name for m in prompt.messages for part in m.parts if isinstance(part, CallPart)}
     turns = [turn for message in prompt.messages for turn in _turns(message, names, lost)]
-    body: _Members = {"model": model, "messages": turns, "stream": prompt.stream}
+    body: _Members = {"model": model, **({"messages": turns} if chat else _alone(turns, lost)), "stream": prompt.stream}
     options = {o: value for o, member in OPTIONS.items() if (value := getattr(prompt, member)) is not None}
     if prompt.stop:
         options["stop"] = list(prompt.stop)
     if options:
         body["options"] = options
-    if tools := [tool for tool in prompt.tools if tool.kind == "function"]:
-        body["tools"] = [_tool(tool) for tool in tools]
-    lost |= dict.fromkeys(f"tools[{tool.name}]" for tool in prompt.tools if tool.kind != "function")
+    able = [tool for tool in prompt.tools if chat and tool.kind == "function"]
+    if able:
+        body["tools"] = [_tool(tool) for tool in able]
+    lost |= dict.fromkeys(f"tools[{tool.name}]" for tool in prompt.tools if tool not in able)
     if prompt.format is not None:
         body["format"] = prompt.format.schema or "json"
     if prompt.thinking is not None:
@@ -42,8 +44,23 @@ def write(prompt: Prompt, *, model: str) -> Written:
         "verbosity": prompt.verbosity,
         "service_tier": prompt.service_tier,
         "metadata": prompt.metadata,
+        "subject": prompt.subject,
     }
     return Written(_encode(body), (*lost, *(name for name, said in unsaid.items() if said)))
+
+
+def _alone(turns: list[_Members], lost: dict[str, None]) -> _Members:
+    """A conversation as one prompt: what the user says alone is the prompt itself."""
+    system = [turn["content"] for turn in turns if turn["role"] == "system"]
+    others = [turn for turn in turns if turn["role"] != "system"]
+    if len(others) == 1 and others[0]["role"] == "user":
+        said: _Members = {"prompt": others[0]["content"]}
+    else:
+        lost["turns of a conversation"] = None
+        said = {"prompt": "\n\n".join(f"{turn['role']}: {turn['content']}" for turn in others)}
+    if images := [image for turn in others for image in turn.get("images", ())]:
+        said["images"] = images
+    return said | ({"system": "\n\n".join(system)} if system else {})
 
 
 def _tool(tool: Tool) -> _Members:
@@ -64,15 +81,15 @@ def _turns(message: Message, names: dict[str, str], lost: dict[str, None]) -> li
             case ReasoningPart():
                 thoughts.append(part.text)
             case MediaPart():
-                _add_image(said, part, lost)
+                _add_images(said, (part,), lost)
             case CallPart():
                 call = {"name": part.name, "arguments": _object(part.arguments)}
                 said.setdefault("tool_calls", []).append({"id": part.id, "function": call})
             case ResultPart():
-                name = part.name or names.get(part.id, "")
-                turns.append({"role": "tool", "content": part.text, "tool_name": name, "tool_call_id": part.id})
-                for medium in part.media:
-                    _add_image(said, medium, lost)
+                if part.error:
+                    lost["tool_result.is_error"] = None
+                turns.append(_result(part, names))
+                _add_images(said, part.media, lost)
     said["content"] = "\n".join(texts)
     if any(thoughts):
         said["thinking"] = "".join(thoughts)
@@ -81,12 +98,18 @@ def _turns(message: Message, names: dict[str, str], lost: dict[str, None]) -> li
     return turns
 
 
-def _add_image(said: _Members, part: MediaPart, lost: dict[str, None]) -> None:
-    head, comma, data = part.url.partition(",")
-    if part.kind == "image" and comma and head.startswith("data:"):
-        said.setdefault("images", []).append(data)
-    else:
-        lost[f"{part.kind} by {'file id' if part.file_id else 'URL'}" if not comma else part.kind] = None
+def _result(part: ResultPart, names: dict[str, str]) -> _Members:
+    name = part.name or names.get(part.id, "")
+    return {"role": "tool", "content": part.text, "tool_name": name, "tool_call_id": part.id}
+
+
+def _add_images(said: _Members, media: Sequence[MediaPart], lost: dict[str, None]) -> None:
+    for part in media:
+        head, comma, data = part.url.partition(",")
+        if part.kind == "image" and comma and head.startswith("data:"):
+            said.setdefault("images", []).append(data)
+        else:
+            lost[part.kind if comma else f"{part.kind} by {'file id' if part.file_id else 'URL'}"] = None
 
 
 def _object(arguments: str) -> Any:

@@ -138,6 +138,8 @@ class OpenAICompletions:
             body["stop"] = list(prompt.stop)
         if prompt.choices > 1:
             body["n"] = prompt.choices
+        if prompt.subject:
+            body["user"] = prompt.subject
         unsaid = {
             "turns of a conversation": not alone,
             "tools": bool(prompt.tools),
@@ -145,6 +147,9 @@ class OpenAICompletions:
             "thinking": prompt.thinking is not None,
             "top_k": prompt.top_k is not None,
             "logprobs": prompt.logprobs,
+            "verbosity": prompt.verbosity,
+            "service_tier": prompt.service_tier,
+            "metadata": prompt.metadata,
             "media": any(not isinstance(p, TextPart | ResultPart) for m in prompt.messages for p in m.parts),
         }
         return Written(_encode(body), tuple(name for name, said in unsaid.items() if said))
