@@ -1,5 +1,6 @@
 """freehold consents, terms and retune: what may be learned from, and what becomes of models when that is withdrawn."""
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from freehold.cli.context import DATA, JSON, SETTINGS, print_json, screen
 from freehold.cli.jobs import DETACH, Workplace, run, workplace
 from freehold.cli.tune import said
 from freehold.flywheel.evaluation.run import read_results
-from freehold.flywheel.jobs.job import Json
+from freehold.flywheel.jobs.job import JobFailed, Json
 
 ALLOWED = click.Choice(["allow", "deny"])
 THEN = click.option(
@@ -122,13 +123,21 @@ def _counted(names: Sequence[str], what: str) -> str:
 def _follow(place: Workplace, touched: Touched, then: str | None, *, detach: bool) -> None:
     """What the policy wants done now."""
     policy = then or place.home.settings.flywheel.on_withdrawal
+    failed = False
     for model in touched.models:
-        if policy == "retune":
+        if policy == "quarantine":
+            print(f"`freehold retune {model}` makes a successor without it")
+            continue
+        try:
             found = _retuned(place, model, detach=detach)
+        except JobFailed as error:  # the other models still get theirs
+            print(f"{model} has no successor: {error.message}", file=sys.stderr)
+            failed = True
+        else:
             if found is not None:
                 _made(found)
-        else:
-            print(f"`freehold retune {model}` makes a successor without it")
+    if failed:
+        raise SystemExit(1)
 
 
 def _retuned(place: Workplace, model: str, *, detach: bool) -> Json | None:
