@@ -123,10 +123,20 @@ def parts_of(response: dict[str, Any], index: int = 0) -> list[dict[str, Any]]:
 def valid_response(body: Any) -> None:
     """Valid by the SDK's own types, which know every member and forbid others."""
     types = pytest.importorskip("google.genai.types")
-    types.GenerateContentResponse.model_validate(body)
+    types.GenerateContentResponse.model_validate(unelided(body))
 
 
-def valid_request(body: dict[str, Any]) -> None:
+def unelided(value: Any) -> Any:
+    """The same with base64 where the recordings left the rest of it out."""
+    if isinstance(value, dict):
+        return {name: unelided(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [unelided(one) for one in value]
+    return "AAAA" if isinstance(value, str) and value.endswith(" chars elided]") else value
+
+
+def valid_request(asked: dict[str, Any]) -> None:
+    body = unelided(asked)
     types = pytest.importorskip("google.genai.types")
     known: dict[str, Any] = {
         "systemInstruction": types.Content,
