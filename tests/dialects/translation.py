@@ -4,6 +4,7 @@ Each feature is a small request in no dialect. It is written in the caller's dia
 does it, and what arrived is read again. `python tests/dialects/translation.py` writes docs/reference/translation.md.
 """
 
+from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from freehold.core.errors import FreeholdError
 from freehold.core.prompt import Format, Prompt, Thinking, Tool, ToolChoice
 from freehold.core.request import CallPart, MediaPart, Message, ReasoningPart, ResultPart, TextPart
 from freehold.core.seal import Seal
-from freehold.dialects.dialect import Dialect
+from freehold.dialects.dialect import Dialect, Written
 from freehold.dialects.quirks import Quirks
 from freehold.dialects.registry import DIALECTS
 from freehold.dialects.seals import wrap
@@ -24,6 +25,12 @@ from freehold.dialects.translate import FORMS, family, translate
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "translation.md"
 ACCOUNT = "account"
+MODELS = {
+    "gemini-generate": "gemini-2.5-flash",
+    "anthropic-messages": "claude-opus-4-6",
+    "bedrock-converse": "anthropic.claude-opus-4-6",
+}
+"""What a provider of a dialect is asked for, where the model's name says what it can do."""
 QUIRKS = Quirks(reasoning_back="reasoning_content", cache_control=True)
 """Of a provider that takes all that its dialect can hold."""
 PIXEL = "data:image/png;base64,iVBORw0KGgo="
@@ -154,8 +161,13 @@ def chats() -> list[Dialect]:
 
 def written(dialect: Dialect, prompt: Prompt) -> Any:
     """A request of the dialect that says what the prompt says, as far as it can."""
-    body = dialect.write(prompt, model="m", quirks=QUIRKS).body
+    body = dialect.write(prompt, model=MODELS.get(dialect.name, "m"), quirks=QUIRKS).body
     return dialect.decode_request(body, STREAMED if prompt.stream else TARGET)
+
+
+def carried(request: Any, caller: Dialect, provider: Dialect) -> Written:
+    model = MODELS.get(provider.name, "m")
+    return translate(request, caller, provider, model=model, quirks=QUIRKS, account=ACCOUNT)
 
 
 def arrived(caller: Dialect, provider: Dialect, feature: Feature) -> str:
@@ -168,7 +180,7 @@ def arrived(caller: Dialect, provider: Dialect, feature: Feature) -> str:
     if caller is provider:
         return "as it is"
     try:
-        sent = translate(request, caller, provider, model="m", quirks=QUIRKS, account=ACCOUNT)
+        sent = carried(request, caller, provider)
     except FreeholdError:
         return "refused"
     try:
@@ -177,8 +189,7 @@ def arrived(caller: Dialect, provider: Dialect, feature: Feature) -> str:
         return f"BROKEN {error}"
     if feature.shows(got) == wanted:
         return "yes"
-    mine = set(sent.losses) - set(translate(written(caller, asked()), caller, provider, model="m", quirks=QUIRKS,
-                                            account=ACCOUNT).losses)  # fmt: skip
+    mine = set(sent.losses) - set(carried(written(caller, asked()), caller, provider).losses)
     if mine:
         return "lost"
     if feature.hint:
@@ -200,11 +211,13 @@ def sealed(caller: Dialect, provider: Dialect, account: str) -> tuple[Prompt, tu
     wrapped = wrap(seal, account)
     if caller.name == "openai-chat":  # where a seal is a member of an entry
         wrapped = msgspec.json.encode({"type": "reasoning.encrypted", "data": wrapped}).decode()
+    if caller.name == "gemini-generate":  # whose signatures are base64
+        wrapped = b64encode(wrapped.encode()).decode()
     own: Any = FORMS.get(caller.name, "anthropic")
-    carried = Seal(form=own, data=wrapped)
-    prompt = asked(HI, Message("assistant", (ReasoningPart("because", carried), TextPart("Yes"))), HI)
+    thought = ReasoningPart("because", Seal(form=own, data=wrapped))
+    prompt = asked(HI, Message("assistant", (thought, TextPart("Yes"))), HI)
     request = written(caller, replace(prompt, thinking=Thinking(budget=2048), max_output_tokens=9000))
-    sent = translate(request, caller, provider, model="m", quirks=QUIRKS, account=ACCOUNT)
+    sent = carried(request, caller, provider)
     return provider.read(provider.decode_request(sent.body, TARGET)), sent.losses
 
 
