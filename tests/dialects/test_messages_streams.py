@@ -8,7 +8,7 @@ from messages_world import read, request, sse, told, write
 from recorded import compact
 
 from freehold.core.errors import Broken, CredentialRefused, Overloaded, ProviderError, Rejected, Throttled, TimedOut
-from freehold.core.events import Answer, Used, collect
+from freehold.core.events import Answer, Finish, Used, collect
 from freehold.core.usage import Usage
 from freehold.dialects.anthropic_messages.dialect import ANTHROPIC_MESSAGES
 from freehold.dialects.quirks import Quirks
@@ -99,6 +99,28 @@ def test_counts_are_cumulative_and_those_not_repeated_still_hold() -> None:
         Usage(input_tokens=95, cache_read_tokens=90, output_tokens=3),
         Usage(input_tokens=95, cache_read_tokens=90, output_tokens=9),
     ]
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ("end_turn", "stop"),
+        ("stop_sequence", "stop"),
+        ("max_tokens", "length"),
+        ("model_context_window_exceeded", "length"),
+        ("tool_use", "tool_calls"),
+        ("refusal", "content_filter"),
+        ("pause_turn", "other"),
+        ("never_heard_of", "other"),
+    ],
+)
+def test_every_reason_to_stop_is_one_of_ours_and_keeps_its_own_word(said: str, reason: str) -> None:
+    end = {"type": "message_delta", "delta": {"stop_reason": said}, "usage": {"output_tokens": 1}}
+    events, _ = read([sse(START, end, STOP)])
+    whole = ANTHROPIC_MESSAGES.decode_answer(compact({"content": [], "stop_reason": said}), Quirks())
+    for found in (events, [whole]):
+        finishes = [d for e in found for d in e.deltas if isinstance(d, Finish)]
+        assert [(f.reason, f.said) for f in finishes] == [(reason, said)]
 
 
 def test_what_is_cached_for_an_hour_is_told_apart() -> None:

@@ -113,6 +113,16 @@ def test_a_call_whose_arguments_never_became_whole_does_not_keep_the_next_from_t
     assert [b["input"] for b in whole["content"]] == [{"input": '{"a'}, {"b": 1}]
 
 
+def test_what_comes_for_a_call_that_is_over_opens_it_no_second_time() -> None:
+    deltas = (
+        ToolCall(0, "c1", "f", '{"a":1}'),
+        ToolCall(1, "c2", "g", "{"),
+        ToolCall(0, arguments=" "),
+        ToolCall(1, arguments="}"),
+    )
+    assert [(b["id"], b["input"]) for b in both(*deltas)["content"]] == [("c1", {"a": 1}), ("c2", {})]
+
+
 def test_a_call_without_an_id_gets_one_of_its_own() -> None:
     message = both(ToolCall(0, "", "f", "{}"), ToolCall(1, "", "g", "{}"), Finish("tool_calls"))
     assert [b["id"] for b in message["content"]] == ["toolu_i1_0", "toolu_i1_1"]
