@@ -114,8 +114,8 @@ class Listing(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
 class File(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The whole catalog. `listings` are those of each model, decoded when somebody asks for that model.
 
-    `aliases` are names that stand for a model from a date on: [name, model, from, until]. `current` are the ids of those
-    offers of each provider that are served where settings name none.
+    `aliases` are names that stand for a model from a date on: [name, model, from, until]. `current` are the ids of
+    those offers of each provider that are served where settings name none.
     """
 
     as_of: str
