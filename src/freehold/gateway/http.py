@@ -319,7 +319,7 @@ class Connection(asyncio.Protocol):
             dialect=dialect,
             body=received.body,
             target=received.target.decode("latin-1"),
-            credential=credential(headers),
+            credential=credential(headers, received.target),
             headers=headers,
         )
         running = self.door.infer(ask, reply)

@@ -103,7 +103,8 @@ def _guarded(page: Page, pipeline: Pipeline) -> Callable[[Request], Awaitable[Re
     async def guarded(request: Request) -> Response:
         if page.permission != "anyone":
             headers = dict(request.headers.raw)
-            key = pipeline.authenticate(credential(headers), headers)
+            query: bytes = request.scope["query_string"]
+            key = pipeline.authenticate(credential(headers, b"?" + query), headers)
             if page.permission == "admin" and key is not None and not key.admin:
                 raise Forbidden(f"Key '{key.name}' ({key.id}) has no admin rights, which {page.path} needs")
             request.state.key = key

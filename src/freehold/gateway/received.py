@@ -1,13 +1,15 @@
 """A request as it came through the front door, and what makes its head unfit to be served."""
 
 from collections.abc import Mapping
+from urllib.parse import unquote_to_bytes
 
 from msgspec import Struct
 
 from freehold.core.errors import CallerError, InvalidRequest, WrongMediaType, WrongMethod
 
 JSON = b"application/json"
-CREDENTIALS = (b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key")
+CREDENTIALS = (b"x-api-key", b"x-goog-api-key", b"api-key", b"authorization")
+"""Where a key may stand; the first that is there holds."""
 
 
 class Received(Struct):
@@ -48,9 +50,13 @@ def unfit(received: Received, headers: Mapping[bytes, bytes]) -> CallerError | N
     return None
 
 
-def credential(headers: Mapping[bytes, bytes]) -> bytes | None:
+def credential(headers: Mapping[bytes, bytes], target: bytes = b"") -> bytes | None:
+    """The key of a request: in one of its headers, else as `?key=` in its target, as Gemini's clients may send it."""
     for name in CREDENTIALS:
         value = headers.get(name)
         if value:
             return value
-    return None
+    if b"key=" not in target:
+        return None
+    fields = (field.partition(b"=") for field in target.partition(b"?")[2].split(b"&"))
+    return next((unquote_to_bytes(value) for name, _, value in fields if name == b"key" and value), None)
