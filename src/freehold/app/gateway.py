@@ -59,6 +59,7 @@ HOT = Paths(
         Pattern(b"/v1beta/models/", b":batchEmbedContents", GEMINI_EMBED),
         *(Pattern(begin, end, GEMINI_GENERATE) for begin in GEMINI_PATHS for end in GEMINI_CALLS),
     ],
+    below={b"/v1beta/": GEMINI_GENERATE, b"/v1beta1/": GEMINI_GENERATE},
 )
 
 

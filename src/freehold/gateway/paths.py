@@ -16,11 +16,19 @@ class Pattern(Struct, frozen=True):
 
 
 class Paths:
-    """The paths at which inference is asked for. `first` is the dialect of errors where none is known."""
+    """The paths at which inference is asked for. `first` is the dialect of errors where none is known; `below` are the
+    beginnings of paths that one dialect has for itself."""
 
-    def __init__(self, exact: Mapping[bytes, Dialect], patterns: Sequence[Pattern] = ()) -> None:
+    def __init__(
+        self,
+        exact: Mapping[bytes, Dialect],
+        patterns: Sequence[Pattern] = (),
+        *,
+        below: Mapping[bytes, Dialect] | None = None,
+    ) -> None:
         self._exact = dict(exact)
         self._patterns = tuple(patterns)
+        self._below = dict(below or {})
         self.first = next(iter(exact.values()))
 
     def get(self, path: bytes) -> Dialect | None:
@@ -36,6 +44,8 @@ class Paths:
         """The dialect of a caller at any path: that spoken there; that of which it sends a header; that spoken above
         the path; or the first one."""
         dialect = self.get(path)
+        if dialect is None:
+            dialect = next((one for begin, one in self._below.items() if path.startswith(begin)), None)
         if dialect is not None:
             return dialect
         for known in self._exact.values():
