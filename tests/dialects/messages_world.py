@@ -17,7 +17,7 @@ from freehold.dialects.quirks import Quirks
 
 ALL: list[Row] = list(rows("anthropic-messages", "vertex-anthropic"))
 HI = [{"role": "user", "content": "hi"}]
-NATIVE = Quirks(billing=True)
+NATIVE = Quirks(claude_code=True)
 """As Anthropic itself is called."""
 
 

@@ -1,6 +1,7 @@
 """Requests of Messages, read into no dialect; what is malformed is refused by name."""
 
 import json
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -289,6 +290,23 @@ def test_the_billing_block_is_anthropics_alone(system: Any, left: Any) -> None:
     reads = [ANTHROPIC_MESSAGES.read(asked(n)) for n in ("a1", "b2")]
     assert reads[0] == reads[1]
     assert reads[0].losses == ()
+
+
+CODE = json.dumps({"device_id": "d" * 64, "account_uuid": "", "session_id": "0b5e"})
+
+
+@pytest.mark.parametrize(
+    ("user", "elsewhere"),
+    [("user-1_A", "user-1_A"), (CODE, sha256(CODE.encode()).hexdigest()), ("a@b", sha256(b"a@b").hexdigest())],
+)
+def test_a_name_of_a_user_that_not_everybody_takes_is_a_digest_everywhere_but_at_anthropic(
+    user: str, elsewhere: str
+) -> None:
+    asked = request(metadata={"user_id": user, "more": 1})
+    assert sent(asked, quirks=NATIVE)["metadata"] == {"user_id": user, "more": 1}
+    assert sent(asked, quirks=Quirks())["metadata"] == {"user_id": elsewhere, "more": 1}
+    assert ANTHROPIC_MESSAGES.read(asked).subject == elsewhere
+    assert asked.subject == user
 
 
 def test_a_limit_is_sent_where_the_caller_gave_none() -> None:

@@ -47,7 +47,7 @@ def test_anthropic_is_called_in_nothing_else_and_reads_all_betas_and_its_billing
     row = KNOWN["anthropic"]
     assert (row.native, row.auth, row.dialects) == (MESSAGES, "x-api-key", (MESSAGES,))
     assert row.unreachable is None
-    assert tongue("anthropic").quirks == Quirks(billing=True)
+    assert tongue("anthropic").quirks == Quirks(claude_code=True)
     assert {"json_schema", "file", "image", "tools"}.isdisjoint(row.lacks)
     assert row.lacks == {"json_object", "audio", "logprobs", "n"}
 
@@ -55,7 +55,7 @@ def test_anthropic_is_called_in_nothing_else_and_reads_all_betas_and_its_billing
 @pytest.mark.parametrize("id", sorted(URLS.keys() - {"anthropic"}))
 def test_no_other_gets_the_billing_block_or_betas_of_services_at_anthropic(id: str) -> None:
     quirks = tongue(id).quirks
-    assert not quirks.billing
+    assert not quirks.claude_code
     betas = quirks.header_values["anthropic-beta"]
     assert "interleaved-thinking-2025-05-14" in betas
     assert not any(beta.startswith(("files-api", "mcp-client", "code-execution", "skills")) for beta in betas)

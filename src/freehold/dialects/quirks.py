@@ -16,7 +16,8 @@ class Quirks(Struct, frozen=True, kw_only=True):
     limit ('' as the caller wrote it). `cached_outside`: cached tokens are counted beside the prompt, not in it.
     `reasoning`: whether the completion's count includes reasoning. `reasoning_back`: the member of an assistant's turn
     in which the server wants its reasoning of earlier turns again ('' where it does not). `cache_control`: it takes
-    marks for caching on parts. `billing`: it reads Claude Code's billing block. `anthropic_version`: Messages are sent
+    marks for caching on parts. `claude_code`: it takes what Claude Code sends for Anthropic
+    alone: its billing block, and names of users of any length. `anthropic_version`: Messages are sent
     as clouds take them, with this in the body and the model in the path. `header_values`: of these headers of a caller,
     which are lists, only these values go on.
     """
@@ -27,6 +28,6 @@ class Quirks(Struct, frozen=True, kw_only=True):
     reasoning: Place = "shown"
     reasoning_back: str = ""
     cache_control: bool = False
-    billing: bool = False
+    claude_code: bool = False
     anthropic_version: str = ""
     header_values: dict[str, tuple[str, ...]] = {}

@@ -96,7 +96,7 @@ KNOWN: Mapping[str, Provider] = _rows(
         jurisdiction="US",
         lacks=frozenset({"json_object", "audio", "logprobs", "n"}),
         native="anthropic-messages",
-        tongues=(Tongue(dialect="anthropic-messages", headers=_VERSION, quirks=Quirks(billing=True)),),
+        tongues=(Tongue(dialect="anthropic-messages", headers=_VERSION, quirks=Quirks(claude_code=True)),),
     ),
     Provider(
         id="vertex",

@@ -11,6 +11,7 @@ from freehold.core.request import CallPart, MediaPart, Message, Request, ResultP
 from freehold.dialects.anthropic_messages.billing import HEADER, without_billing
 from freehold.dialects.anthropic_messages.messages import messages
 from freehold.dialects.anthropic_messages.request import wrong
+from freehold.dialects.anthropic_messages.subjects import plain
 from freehold.dialects.openai_chat.loose import cache_of, members, word
 
 EFFORTS: dict[str, Effort] = {"low": "low", "medium": "medium", "high": "high", "xhigh": "max", "max": "max"}
@@ -111,7 +112,7 @@ def read(request: Request) -> Prompt:
         stop=tuple(options.stop_sequences or ()),
         thinking=_thinking(options.thinking, output.effort, lose),
         service_tier=_TIERS.get(options.service_tier or "", options.service_tier or ""),
-        subject=request.subject,
+        subject=None if request.subject is None else plain(request.subject),
         losses=tuple(losses),
     )
 

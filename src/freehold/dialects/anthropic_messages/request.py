@@ -8,6 +8,7 @@ from msgspec import Raw, Struct
 from freehold.core.errors import InvalidRequest
 from freehold.core.request import Need, Request
 from freehold.dialects.anthropic_messages.billing import HEADER, without_billing
+from freehold.dialects.anthropic_messages.subjects import plain
 from freehold.dialects.openai_chat.loose import items, members
 from freehold.dialects.quirks import Quirks
 from freehold.dialects.strict_json import read
@@ -156,12 +157,23 @@ def written(fields: dict[str, Raw], *, model: str, quirks: Quirks) -> list[bytes
         if name == "model":
             if not version:
                 out.append(b'"model":' + _encode(model))
-        elif name == "system" and not quirks.billing and HEADER in bytes(raw):
+        elif name == "system" and not quirks.claude_code and HEADER in bytes(raw):
             if (kept := without_billing(msgspec.json.decode(raw))) is not None:
                 out.append(b'"system":' + _encode(kept))
+        elif name == "metadata" and not quirks.claude_code:
+            out.append(b'"metadata":' + _named_plainly(raw))
         else:
             out.append((_NAMES.get(name) or _named(name)) + raw)
     return out
+
+
+def _named_plainly(metadata: Raw) -> bytes:
+    """The metadata, its user under a name that everybody takes."""
+    value = members(msgspec.json.decode(metadata))
+    user = value.get("user_id")
+    if not isinstance(user, str) or plain(user) == user:
+        return bytes(metadata)
+    return _encode(value | {"user_id": plain(user)})
 
 
 _NAMES: dict[str, bytes] = {}
