@@ -3,13 +3,37 @@
 from freehold.dialects.anthropic_messages.counting import PATH, counted, encode_count
 from freehold.dialects.anthropic_messages.dialect import ANTHROPIC_MESSAGES
 from freehold.dialects.anthropic_messages.errors import is_error
+from freehold.dialects.gemini_generate import counting as gemini
+from freehold.dialects.gemini_generate.dialect import GEMINI_GENERATE
+from freehold.dialects.gemini_generate.errors import is_error as gemini_error
 from freehold.gateway.counting import Counter, counting
 from freehold.gateway.pages import Page
 from freehold.gateway.pipeline import Pipeline
 
-MESSAGES = Counter(dialect=ANTHROPIC_MESSAGES, path=PATH, encode=encode_count, counted=counted, is_error=is_error)
+MESSAGES = Counter(
+    dialect=ANTHROPIC_MESSAGES,
+    path=lambda path: path + PATH,
+    encode=encode_count,
+    counted=counted,
+    is_error=is_error,
+    told=lambda count: {"input_tokens": count},
+)
+GEMINI = Counter(
+    dialect=GEMINI_GENERATE,
+    path=lambda path: path.removesuffix("generateContent") + "countTokens",
+    encode=gemini.encode_count,
+    counted=gemini.counted,
+    is_error=gemini_error,
+    told=gemini.told,
+    opened=gemini.opened,
+)
+GEMINI_PATHS = ("/v1beta/models/{name:path}:countTokens", "/v1/models/{name:path}:countTokens")
 
 
 def count_pages(pipeline: Pipeline) -> tuple[Page, ...]:
     answer = counting(pipeline, MESSAGES)
-    return (Page(path="/v1/messages/count_tokens", permission="key", answer=answer, methods=("POST",)),)
+    counted = counting(pipeline, GEMINI)
+    return (
+        Page(path="/v1/messages/count_tokens", permission="key", answer=answer, methods=("POST",)),
+        *(Page(path=path, permission="key", answer=counted, methods=("POST",)) for path in GEMINI_PATHS),
+    )

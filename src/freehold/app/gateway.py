@@ -25,6 +25,7 @@ from freehold.dialects.single.embeddings import COHERE_EMBED, GEMINI_EMBED, OLLA
 from freehold.dialects.single.rerank import MODERATIONS, RERANK
 from freehold.flywheel.feedback.pages import pages as feedback_pages
 from freehold.gateway.bounds import DoorLimits
+from freehold.gateway.gemini_pages import gemini_pages
 from freehold.gateway.http import Connection, Door
 from freehold.gateway.ollama_pages import ollama_pages
 from freehold.gateway.pages import Page, application, pages, who
@@ -131,7 +132,7 @@ class Gateway:
         ollamas = ollama_pages(lambda: pipeline.world, started_at=started_at)
         conversations = self.responses.conversations
         kept = response_pages(conversations)
-        self.pages = (*every, *count_pages(pipeline), *ollamas, *kept, *self._feedback())
+        self.pages = (*count_pages(pipeline), *every, *ollamas, *gemini_pages(lambda: pipeline.world), *kept, *self._feedback())
         app = application(pipeline, self.pages, HOT)
         self.door = Door(pipeline, app, HOT, limits=_limits(server), metrics=metrics)
         self.door.infer = conversations.infer

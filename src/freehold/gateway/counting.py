@@ -26,22 +26,30 @@ MOST = 64 * 1024
 
 
 class Counter(Struct, frozen=True, kw_only=True):
-    """How a dialect counts. `path` follows that of its requests; `encode`: (request, model, quirks) -> the body;
-    `counted`: the count in an answer, None where there is none; `is_error`: whether a body is an error of the dialect.
+    """How a dialect counts. `path`: that of a request -> that of its count; `encode`: (request, model, quirks) -> the
+    body; `counted`: the count in an answer, None where there is none; `is_error`: whether a body is an error of the
+    dialect; `told`: a count as its callers read it; `opened`: the request in what a caller sent.
     """
 
     dialect: Dialect
-    path: str
+    path: Callable[[str], str]
     encode: Callable[[Asked, str, Quirks], bytes]
     counted: Callable[[bytes], int | None]
     is_error: Callable[[bytes], bool]
+    told: Callable[[int], object]
+    opened: Callable[[bytes], bytes] = bytes
 
 
 def counting(pipeline: Pipeline, counter: Counter) -> Callable[[Request], Awaitable[Response]]:
     """The answer of a page that takes a request of the dialect: its count."""
 
     async def answer(request: Request) -> Response:
-        ask = Ask(dialect=counter.dialect, body=await request.body(), headers=dict(request.headers.raw))
+        ask = Ask(
+            dialect=counter.dialect,
+            body=counter.opened(await request.body()),
+            target=request.url.path,
+            headers=dict(request.headers.raw),
+        )
         exchange, deployments = pipeline.place(ask, who(request))
         deployment = deployments[0]
         account = exchange.world.accounts[deployment.provider].speaking(counter.dialect.name, deployment.model)
@@ -49,16 +57,16 @@ def counting(pipeline: Pipeline, counter: Counter) -> Callable[[Request], Awaita
         if account.dialect is counter.dialect and "{model}" not in account.path:
             count = await _asked(exchange, account, deployment.model, counter)
         if count is not None:
-            return _count(count)
+            return _count(counter.told(count))
         assert exchange.request is not None
-        return _count(exchange.request.prompt_tokens, estimated=True)
+        return _count(counter.told(exchange.request.prompt_tokens), estimated=True)
 
     return answer
 
 
-def _count(tokens: int, *, estimated: bool = False) -> Response:
+def _count(told: object, *, estimated: bool = False) -> Response:
     headers = {"x-freehold-estimated": "true"} if estimated else {}
-    return Response(msgspec.json.encode({"input_tokens": tokens}), media_type="application/json", headers=headers)
+    return Response(msgspec.json.encode(told), media_type="application/json", headers=headers)
 
 
 class _Answer:
@@ -90,7 +98,7 @@ async def _asked(exchange: Exchange, account: Account, model: str, counter: Coun
     """The provider's count; None where it gives none, Rejected where it says that the request is wrong."""
     assert exchange.request is not None
     body = counter.encode(exchange.request, model, account.quirks)
-    path = account.dialect.path(account.path, model=model, stream=False) + counter.path
+    path = counter.path(account.dialect.path(account.path, model=model, stream=False))
     answer = _Answer()
     sending = account.upstream.send(path, head_for(exchange, account, path, body), body, answer)
     try:
