@@ -22,7 +22,7 @@ class GeminiGenerate:
     """See `dialects.dialect.Dialect`."""
 
     name = requests.NAME
-    passes = (b"x-goog-api-client",)
+    passes = ()
 
     def decode_request(self, body: bytes, target: str = "") -> Request:
         return requests.decode(body, target)
