@@ -32,8 +32,8 @@ GEMINI_PATHS = ("/v1beta/models/{name:path}:countTokens", "/v1/models/{name:path
 
 def count_pages(pipeline: Pipeline) -> tuple[Page, ...]:
     answer = counting(pipeline, MESSAGES)
-    counted = counting(pipeline, GEMINI)
+    geminis = counting(pipeline, GEMINI)
     return (
         Page(path="/v1/messages/count_tokens", permission="key", answer=answer, methods=("POST",)),
-        *(Page(path=path, permission="key", answer=counted, methods=("POST",)) for path in GEMINI_PATHS),
+        *(Page(path=path, permission="key", answer=geminis, methods=("POST",)) for path in GEMINI_PATHS),
     )

@@ -132,7 +132,14 @@ class Gateway:
         ollamas = ollama_pages(lambda: pipeline.world, started_at=started_at)
         conversations = self.responses.conversations
         kept = response_pages(conversations)
-        self.pages = (*count_pages(pipeline), *every, *ollamas, *gemini_pages(lambda: pipeline.world), *kept, *self._feedback())
+        self.pages = (
+            *count_pages(pipeline),
+            *every,
+            *ollamas,
+            *gemini_pages(lambda: pipeline.world),
+            *kept,
+            *self._feedback(),
+        )
         app = application(pipeline, self.pages, HOT)
         self.door = Door(pipeline, app, HOT, limits=_limits(server), metrics=metrics)
         self.door.infer = conversations.infer
