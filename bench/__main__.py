@@ -24,6 +24,7 @@ SIDE_BY_SIDE: Mapping[str, Callable[[Bench, Target, Target], Iterator[Figure]]] 
     "throughput": measures.throughput,
     "latency": measures.latency,
     "streams": measures.streams,
+    "translated": measures.translated,
     "bodies": measures.bodies,
 }
 """Measured on one running Freehold and one running naive proxy."""

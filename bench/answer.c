@@ -34,11 +34,18 @@ static void keep_tail(struct answer *answer, const char *data, size_t length) {
 }
 
 static void read_event(struct answer *answer, const char *event, size_t length, event_fn *on_event, void *context) {
+    if (length > 6 && memcmp(event, "event:", 6) == 0) { /* named, as Anthropic's are */
+        const char *line = memchr(event, '\n', length);
+        if (!line) return;
+        length -= (size_t)(line + 1 - event);
+        event = line + 1;
+    }
     if (length < 5 || memcmp(event, "data:", 5) != 0) return;
     if (length <= 16 && memmem(event, length, "[DONE]", 6)) {
         answer->said_done = true;
         return;
     }
+    if (length <= 40 && memmem(event, length, "message_stop", 12)) answer->said_done = true;
     const char *mark = memchr(event, STAMP_MARK, length);
     bool stamped = mark && event + length - mark > STAMP_LENGTH;
     answer->events++;

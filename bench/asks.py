@@ -21,6 +21,8 @@ class Asks(Struct, frozen=True, kw_only=True):
 
     json: Ask
     stream: Ask
+    messages: Ask
+    messages_stream: Ask
     large: tuple[tuple[str, Ask, int], ...]
 
 
@@ -41,8 +43,19 @@ def asks(folder: Path) -> Asks:
         large.append((f"{name} up", Ask(body=up, expect=ENDING), size))
         down = body(f"down-{size}", model="mock-100k" if size < 1_000_000 else "mock-1m")
         large.append((f"{name} down", Ask(body=down, expect=ENDING, least=size), size))
+
+    def messages(name: str, **more: Any) -> Path:
+        path = folder / f"{name}.json"
+        said = {"system": SYSTEM, "messages": [{"role": "user", "content": USER}]}
+        path.write_bytes(
+            msgspec.json.encode({"model": "mock-1", "max_tokens": 256, "temperature": 0.2, **said, **more})
+        )
+        return path
+
     return Asks(
         json=Ask(body=body("json"), expect=ENDING),
         stream=Ask(body=streamed, events=CHUNKS + 2),
+        messages=Ask(body=messages("messages"), expect="}", path="/v1/messages"),
+        messages_stream=Ask(body=messages("messages-stream", stream=True), events=CHUNKS + 5, path="/v1/messages"),
         large=tuple(large),
     )

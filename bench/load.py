@@ -56,9 +56,11 @@ class Ask(Struct, frozen=True, kw_only=True):
     """What is asked over and over: a body, and what shows that an answer is whole.
 
     `expect`: text at its end; `least`: bytes that its body has at least; `events`: chunks of a stream (0: no stream).
+    `path`: where it is sent.
     """
 
     body: Path
+    path: str = "/v1/chat/completions"
     expect: str = ""
     least: int = 0
     events: int = 0
@@ -89,7 +91,7 @@ def load(
         "--least-body": ask.least,
         "--watch": target.pid,
     }
-    command = [str(program("load")), "--body", str(ask.body), "--expect", ask.expect]
+    command = [str(program("load")), "--body", str(ask.body), "--expect", ask.expect, "--path", ask.path]
     for option, number in numbers.items():
         command += [option, str(number)]
     for header in target.headers:

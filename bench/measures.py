@@ -159,6 +159,27 @@ def _streamed(bench: Bench, target: Target, count: int, number: int) -> Run:
     return bench.fire(target, bench.asks.stream, connections=count, ramp=1.9)
 
 
+def translated(bench: Bench, freehold: Target, naive: Target) -> Iterator[Figure]:
+    """Callers that speak Anthropic's Messages, over a provider that speaks OpenAI's chat completions."""
+    found = bench.rates((freehold,), bench.asks.messages, connections=64, what="Messages")["freehold"]
+    yield Figure(name="Messages requests, per core", unit="1/s", value=found.core, better="high", must=6_000)
+    runs: list[Run] = []
+    for number in range(bench.rounds):
+        bench.told(f"Translated streams: round {number + 1} of {bench.rounds}")
+        runs.append(bench.fire(freehold, bench.asks.messages_stream, connections=400, ramp=1.9))
+    late = median(run.delay.p90 for run in runs) > 1e6 / CHUNKS_A_SECOND
+    yield Figure(
+        name="Messages stream chunks, 400 streams, per core",
+        unit="1/s",
+        value=median(run.chunks / run.cpu_seconds for run in runs),
+        better="high",
+        must=20_000,
+        doubt="not paced: the machine is busy" if late else None,
+    )
+    wall = median(run.chunks / run.seconds for run in runs)
+    yield Figure(name="Messages stream chunks, wall of 20,000 offered", unit="1/s", value=wall, better="high")
+
+
 def bodies(bench: Bench, freehold: Target, naive: Target) -> Iterator[Figure]:
     """Large bodies, up and down: megabytes a second per core."""
     for name, ask, size in bench.asks.large:
