@@ -30,7 +30,6 @@ def test_every_provider_of_the_shared_catalog_is_known_with_its_host_and_dialect
 def test_only_providers_without_the_spoken_dialect_or_a_key_to_send_are_unreachable() -> None:
     assert {id: row.unreachable for id, row in KNOWN.items() if row.unreachable} == {
         "bedrock": "not reachable yet: speaks bedrock-converse, bedrock-invoke",
-        "vertex": "not reachable yet: needs an OAuth2 token from a service account",
         "watsonx": "not reachable yet: needs an IAM token exchange",
     }
 

@@ -1,6 +1,7 @@
 """The world of a moment, built from settings: names resolved once, accounts connected."""
 
 import os
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +17,7 @@ from freehold.dialects.quirks import Quirks
 from freehold.dialects.registry import DIALECTS
 from freehold.gateway.world import Account, Resolved, Retry, World
 from freehold.providers.connection import PoolLimits
+from freehold.providers.google import Tokened, Tokens, credential
 from freehold.providers.pool import Pool
 from freehold.providers.simulated.upstream import Simulated
 from freehold.runtime.unready import Unready
@@ -113,12 +115,14 @@ class Worlds:
 
 def _provider(name: str, endpoint: Endpoint) -> Account:
     """An account, its connections shared by its dialects where they have one address."""
-    pools: dict[str, Pool] = {}
+    pools: dict[str, Upstream] = {}
+    connect = _tokened(name, endpoint) if endpoint.provider.auth == "google" else None
 
     def speaking(one: Endpoint) -> Account:
         pool = pools.get(one.base_url)
         if pool is None:
-            pool = pools[one.base_url] = Pool(one.base_url, name=name, limits=one.limits)
+            pool = Pool(one.base_url, name=name, limits=one.limits)
+            pool = pools[one.base_url] = pool if connect is None else connect(pool)
         return Account(
             provider=name,
             upstream=pool,
@@ -131,6 +135,21 @@ def _provider(name: str, endpoint: Endpoint) -> Account:
 
     others = {one.dialect: speaking(one) for one in endpoint.others if one.dialect in DIALECTS}
     return replace(speaking(endpoint), others=others)
+
+
+def _tokened(name: str, endpoint: Endpoint) -> Callable[[Upstream], Upstream]:
+    """What makes an upstream send along the tokens of an account at Google."""
+
+    def pool(url: str) -> Upstream:
+        return Pool(url, name=f"{name} (tokens)", limits=PoolLimits(first_byte=30.0))
+
+    try:
+        known = credential(endpoint.api_key.reveal() if endpoint.api_key is not None else "{}")
+    except ValueError as error:
+        unready = Unready(f"{name} cannot be called: {error}")
+        return lambda _: unready
+    tokens = Tokens(known, name=name, connect=pool, now=time.time)
+    return lambda upstream: Tokened(upstream, tokens)
 
 
 def _simulated(name: str, simulated: SimulatedSettings) -> Account:

@@ -102,11 +102,11 @@ KNOWN: Mapping[str, Provider] = _rows(
         id="vertex",
         name="Google Vertex AI",
         base_url="https://{region}-aiplatform.googleapis.com/v1/projects/{project}/locations/{region}/endpoints/openapi",
-        key_env=("GOOGLE_APPLICATION_CREDENTIALS",),
+        auth="google",
+        key_env=("GOOGLE_ACCESS_TOKEN", "GOOGLE_APPLICATION_CREDENTIALS"),
         values={"region": ("GOOGLE_VERTEX_LOCATION",), "project": ("GOOGLE_VERTEX_PROJECT",)},
         dialects=("gemini-generate", "vertex-anthropic", SPOKEN),
         jurisdiction="US",
-        needs="an OAuth2 token from a service account",
         tongues=(
             Tongue(
                 dialect="anthropic-messages",
@@ -114,6 +114,12 @@ KNOWN: Mapping[str, Provider] = _rows(
                 path="/models/{model}:{call}",
                 quirks=Quirks(anthropic_version="vertex-2023-10-16", header_values={"anthropic-beta": BETAS}),
                 models=("claude-",),
+            ),
+            Tongue(
+                dialect="gemini-generate",
+                tail=("/endpoints/openapi", ""),
+                path="/publishers/google/models/{model}:{call}",
+                models=("gemini-",),
             ),
         ),
     ),
@@ -124,6 +130,8 @@ KNOWN: Mapping[str, Provider] = _rows(
         key_env=("GEMINI_API_KEY", "GOOGLE_API_KEY", "GOOGLE_GENERATIVE_AI_API_KEY"),
         dialects=("gemini-generate", "gemini-interactions", SPOKEN),
         jurisdiction="US",
+        native="gemini-generate",
+        tongues=(Tongue(dialect="gemini-generate", tail=("/openai", ""), auth="x-goog-api-key"),),
     ),
     Provider(
         id="bedrock",

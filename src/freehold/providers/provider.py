@@ -10,8 +10,9 @@ from freehold.core.request import Need
 from freehold.core.secret import Secret
 from freehold.dialects.quirks import Quirks
 
-Auth = Literal["bearer", "optional-bearer", "api-key", "x-api-key", "x-goog-api-key", "none"]
-"""How the key is sent: as `Authorization: Bearer`, or as the header of that name."""
+Auth = Literal["bearer", "optional-bearer", "api-key", "x-api-key", "x-goog-api-key", "google", "none"]
+"""How the key is sent: as `Authorization: Bearer`, or as the header of that name; `google`: as a token that is got for
+it (see `providers.google`)."""
 
 SPOKEN = "openai-chat"
 """The dialect that most providers speak."""
@@ -80,7 +81,7 @@ class Provider(Struct, frozen=True, kw_only=True):
 
 def authorization(auth: Auth, key: Secret | None) -> dict[str, str]:
     """The header that carries the key, name in lower case; none without a key."""
-    if key is None or auth == "none":
+    if key is None or auth in ("none", "google"):
         return {}
     if auth in ("bearer", "optional-bearer"):
         return {"authorization": f"Bearer {key.reveal()}"}
