@@ -16,8 +16,8 @@ from freehold.dialects.anthropic_messages.request import DEFAULT_TOKENS
 LEAST = 1024
 BUDGETS: dict[Effort, int] = {"minimal": 1024, "low": 4096, "medium": 10_000, "high": 24_000, "max": 32_000}
 WORDS: dict[Effort, str] = {"minimal": "low", "low": "low", "medium": "medium", "high": "high", "max": "max"}
-_NEW_NAME = re.compile(r"(?:opus|sonnet|haiku)-(\d)(?:[-.](\d)(?!\d))?")
-_OLD_NAME = re.compile(r"claude-(?:instant|(\d)(?:[-.](\d)(?!\d))?)")
+_NEW_NAME = re.compile(r"(?:opus|sonnet|haiku)-(\d)(?!\d)(?:[-.](\d)(?!\d))?")
+_OLD_NAME = re.compile(r"claude-(?:instant|v?(\d)(?:[-.](\d)(?!\d))?)")
 
 Way = Literal["effort", "budget", "none"]
 
