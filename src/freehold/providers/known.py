@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from freehold.dialects.quirks import Quirks
 from freehold.providers.provider import SPOKEN, Provider, Tongue
+from freehold.providers.tongues import BETAS, VERSION, messages, responses
 
 
 def _rows(*rows: Provider) -> dict[str, Provider]:
@@ -20,36 +21,6 @@ _OLD_LIMIT = Quirks(max_tokens="max_tokens")
 _THINKS = Quirks(max_tokens="max_tokens", reasoning_back="reasoning_content")
 """The same, and it wants its reasoning again between calls of tools."""
 
-BETAS = (
-    "claude-code-20250219",
-    "context-1m-2025-08-07",
-    "context-management-2025-06-27",
-    "extended-cache-ttl-2025-04-11",
-    "fine-grained-tool-streaming-2025-05-14",
-    "interleaved-thinking-2025-05-14",
-    "output-128k-2025-02-19",
-    "prompt-caching-2024-07-31",
-    "structured-outputs-2025-11-13",
-    "token-efficient-tools-2025-02-19",
-)
-"""Of what a caller asks Anthropic to try, what means something to others that speak its dialect. The rest names tools
-and services that run at Anthropic."""
-_VERSION = {"anthropic-version": "2023-06-01"}
-_ELSEWHERE = Quirks(header_values={"anthropic-beta": BETAS})
-
-
-def _messages(*tail: str) -> Tongue:
-    """Anthropic's Messages at a provider that speaks them too; `tail` as in `Tongue`."""
-    old, new = tail or ("", "")
-    return Tongue(dialect="anthropic-messages", tail=(old, new), headers=_VERSION, quirks=_ELSEWHERE)
-
-
-def _responses(*tail: str, quirks: Quirks | None = None) -> Tongue:
-    """OpenAI's Responses at a provider that speaks them too; `tail` as in `Tongue`."""
-    old, new = tail or ("", "")
-    return Tongue(dialect="openai-responses", tail=(old, new), quirks=quirks or Quirks())
-
-
 KNOWN: Mapping[str, Provider] = _rows(
     Provider(
         id="openai",
@@ -58,7 +29,7 @@ KNOWN: Mapping[str, Provider] = _rows(
         key_env=("OPENAI_API_KEY",),
         dialects=(*_RESPONSES, "openai-completions", "embeddings"),
         jurisdiction="US",
-        tongues=(_responses(),),
+        tongues=(responses(),),
     ),
     Provider(
         id="azure-openai",
@@ -71,7 +42,7 @@ KNOWN: Mapping[str, Provider] = _rows(
         values={"resource": ("AZURE_RESOURCE_NAME",)},
         dialects=_RESPONSES,
         jurisdiction="US",
-        tongues=(_responses(),),
+        tongues=(responses(),),
     ),
     Provider(
         id="azure-ai",
@@ -84,7 +55,7 @@ KNOWN: Mapping[str, Provider] = _rows(
         values={"resource": ("AZURE_COGNITIVE_SERVICES_RESOURCE_NAME",)},
         dialects=_RESPONSES,
         jurisdiction="US",
-        tongues=(_responses(),),
+        tongues=(responses(),),
     ),
     Provider(
         id="anthropic",
@@ -96,7 +67,7 @@ KNOWN: Mapping[str, Provider] = _rows(
         jurisdiction="US",
         lacks=frozenset({"json_object", "audio", "logprobs", "n"}),
         native="anthropic-messages",
-        tongues=(Tongue(dialect="anthropic-messages", headers=_VERSION, quirks=Quirks(claude_code=True)),),
+        tongues=(Tongue(dialect="anthropic-messages", headers=VERSION, quirks=Quirks(claude_code=True)),),
     ),
     Provider(
         id="vertex",
@@ -150,7 +121,7 @@ KNOWN: Mapping[str, Provider] = _rows(
         values={"region": ("AWS_REGION", "AWS_DEFAULT_REGION")},
         dialects=_RESPONSES,
         jurisdiction="US",
-        tongues=(_responses(),),
+        tongues=(responses(),),
     ),
     Provider(
         id="mistral",
@@ -183,8 +154,8 @@ KNOWN: Mapping[str, Provider] = _rows(
         jurisdiction="CN",
         quirks=_THINKS,
         tongues=(
-            _responses(quirks=Quirks(reasoning_back="content")),
-            _messages("", "/anthropic/v1"),
+            responses(quirks=Quirks(reasoning_back="content")),
+            messages("", "/anthropic/v1"),
         ),
     ),
     Provider(
@@ -194,7 +165,7 @@ KNOWN: Mapping[str, Provider] = _rows(
         key_env=("MOONSHOT_API_KEY",),
         dialects=(SPOKEN, "anthropic-messages"),
         quirks=Quirks(reasoning_back="reasoning_content"),
-        tongues=(_messages("/v1", "/anthropic/v1"),),
+        tongues=(messages("/v1", "/anthropic/v1"),),
     ),
     Provider(
         id="zai",
@@ -203,7 +174,7 @@ KNOWN: Mapping[str, Provider] = _rows(
         key_env=("ZAI_API_KEY", "ZHIPU_API_KEY"),
         dialects=(SPOKEN, "anthropic-messages"),
         quirks=_THINKS,
-        tongues=(_messages("/paas/v4", "/anthropic/v1"),),
+        tongues=(messages("/paas/v4", "/anthropic/v1"),),
     ),
     Provider(
         id="minimax",
@@ -212,7 +183,7 @@ KNOWN: Mapping[str, Provider] = _rows(
         key_env=("MINIMAX_API_KEY",),
         dialects=(SPOKEN, "anthropic-messages"),
         lacks=frozenset({"n"}),
-        tongues=(_messages("/v1", "/anthropic/v1"),),
+        tongues=(messages("/v1", "/anthropic/v1"),),
     ),
     Provider(
         id="dashscope",
@@ -221,8 +192,8 @@ KNOWN: Mapping[str, Provider] = _rows(
         key_env=("DASHSCOPE_API_KEY",),
         dialects=(*_THREE, "dashscope"),
         tongues=(
-            _responses("/compatible-mode/v1", "/api/v2/apps/protocols/compatible-mode/v1"),
-            _messages("/compatible-mode/v1", "/apps/anthropic/v1"),
+            responses("/compatible-mode/v1", "/api/v2/apps/protocols/compatible-mode/v1"),
+            messages("/compatible-mode/v1", "/apps/anthropic/v1"),
         ),
     ),
     Provider(
@@ -233,7 +204,7 @@ KNOWN: Mapping[str, Provider] = _rows(
         dialects=_RESPONSES,
         jurisdiction="US",
         lacks=frozenset({"logprobs", "n"}),
-        tongues=(_responses(),),
+        tongues=(responses(),),
     ),
     Provider(
         id="together",
@@ -252,8 +223,8 @@ KNOWN: Mapping[str, Provider] = _rows(
         dialects=_THREE,
         jurisdiction="US",
         tongues=(
-            _responses(),
-            _messages(),
+            responses(),
+            messages(),
         ),
     ),
     Provider(
@@ -265,8 +236,8 @@ KNOWN: Mapping[str, Provider] = _rows(
         jurisdiction="US",
         quirks=Quirks(reasoning="inside", reasoning_back="reasoning", cache_control=True),
         tongues=(
-            _responses(quirks=Quirks(reasoning="inside")),
-            _messages(),
+            responses(quirks=Quirks(reasoning="inside")),
+            messages(),
         ),
     ),
     Provider(
@@ -276,7 +247,7 @@ KNOWN: Mapping[str, Provider] = _rows(
         key_env=("HF_TOKEN",),
         dialects=_RESPONSES,
         jurisdiction="US",
-        tongues=(_responses(),),
+        tongues=(responses(),),
     ),
     Provider(
         id="perplexity",
@@ -293,7 +264,7 @@ KNOWN: Mapping[str, Provider] = _rows(
         key_env=("XAI_API_KEY",),
         dialects=_RESPONSES,
         jurisdiction="US",
-        tongues=(_responses(),),
+        tongues=(responses(),),
     ),
     Provider(
         id="cerebras",
@@ -330,8 +301,8 @@ KNOWN: Mapping[str, Provider] = _rows(
         jurisdiction="US",
         quirks=Quirks(reasoning="outside"),
         tongues=(
-            _responses(quirks=Quirks(reasoning="outside")),
-            _messages(),
+            responses(quirks=Quirks(reasoning="outside")),
+            messages(),
         ),
     ),
     Provider(
@@ -342,8 +313,8 @@ KNOWN: Mapping[str, Provider] = _rows(
         port=8000,
         dialects=(*_THREE, "openai-completions", "embeddings", "rerank", "score"),
         tongues=(
-            _responses(),
-            _messages(),
+            responses(),
+            messages(),
         ),
     ),
     Provider(
@@ -353,7 +324,7 @@ KNOWN: Mapping[str, Provider] = _rows(
         auth="optional-bearer",
         port=30000,
         dialects=(SPOKEN, "anthropic-messages", "sglang-generate"),
-        tongues=(_messages(),),
+        tongues=(messages(),),
     ),
     Provider(
         id="llama-cpp",
@@ -363,8 +334,8 @@ KNOWN: Mapping[str, Provider] = _rows(
         port=8080,
         dialects=(*_THREE, "llama-cpp-completion"),
         tongues=(
-            _responses(),
-            _messages(),
+            responses(),
+            messages(),
         ),
     ),
     Provider(
@@ -376,8 +347,8 @@ KNOWN: Mapping[str, Provider] = _rows(
         dialects=(*_THREE, "ollama-chat", "ollama-generate"),
         quirks=_OLD_LIMIT,
         tongues=(
-            _responses(),
-            _messages(),
+            responses(),
+            messages(),
             Tongue(dialect="ollama-chat", tail=("/v1", "")),
             Tongue(dialect="ollama-generate", tail=("/v1", "")),
             Tongue(dialect="ollama-embed", tail=("/v1", "")),
@@ -392,8 +363,8 @@ KNOWN: Mapping[str, Provider] = _rows(
         port=1234,
         dialects=(*_THREE, "lmstudio-v1"),
         tongues=(
-            _responses(),
-            _messages(),
+            responses(),
+            messages(),
         ),
     ),
     Provider(id="gpustack", name="GPUStack", base_url="", key_env=("GPUSTACK_API_KEY",)),
