@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from msgspec import Struct
 
 from freehold.core.errors import Broken, CredentialRefused, FreeholdError, ProviderError
-from freehold.core.ports import Headers, Sending, SendHeaders, Sink, Upstream
+from freehold.core.ports import Headers, SendHeaders, Sending, Sink, Upstream
 
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 TOKEN_URI = "https://oauth2.googleapis.com/token"
