@@ -14,7 +14,7 @@ from freehold.app.asker import PipelineAsker
 from freehold.app.engine import Engine
 from freehold.app.flywheel import Flywheel
 from freehold.app.home import Home
-from freehold.app.withdrawal import Touched, consent, kinds, stance
+from freehold.app.withdrawal import Touched, consent, erased, kinds, stance
 from freehold.core.errors import InvalidRequest
 from freehold.core.tuned import Tuned
 from freehold.flywheel.curation.candidate import Query
@@ -130,6 +130,17 @@ async def test_after_a_withdrawn_consent_the_model_rests_and_its_successor_is_of
         ("rollout.moved", "support"),
     ]
     assert house.acts()[-1][2] == "own-2 shadow 0: in place of own"
+
+
+async def test_an_erased_subject_is_in_no_successor_though_it_never_denied(house: House) -> None:
+    assert house.home.bodies.forget(subject="u3") == 1
+    touched = await asyncio.to_thread(erased, house.flywheel, "u3")
+    await asyncio.to_thread(house.jobs["retune"], {"model": "own"}, Once())
+
+    assert touched.models == ("own",)
+    assert house.model("own").reason == "a subject was erased"
+    left = house.flywheel.load(house.model("own-2").dataset)
+    assert house.flywheel.pseudonym()("u3") not in {e.subject for e in left}
 
 
 async def test_a_retuning_whose_worker_dies_in_every_step_ends_as_if_it_had_not(house: House) -> None:
