@@ -6,11 +6,13 @@ from functools import cache
 from typing import Any
 
 import pytest
+from msgspec import Raw
 from recorded import Row, compact, rows
 
 from freehold.core.errors import ProviderError
 from freehold.core.events import Event
-from freehold.core.request import Request
+from freehold.core.prompt import Prompt, Tool
+from freehold.core.request import Message, Request, TextPart
 from freehold.dialects.anthropic_messages.dialect import ANTHROPIC_MESSAGES
 from freehold.dialects.dialect import Source
 from freehold.dialects.quirks import Quirks
@@ -193,3 +195,18 @@ def valid_events(events: list[Any]) -> None:
     for event in events:
         if event["type"] != "ping":
             adapter(types.RawMessageStreamEvent).validate_python(event)
+
+
+OLD, NEW = "claude-sonnet-4-5-20250929", "claude-opus-4-6"
+ASK = Message("user", (TextPart("hi"),))
+OBJECT = Raw(b'{"type":"object","properties":{"x":{"type":"integer"}}}')
+F = Tool(name="f", description="d", schema=OBJECT)
+
+
+def wrote(*said: Message, model: str = OLD, quirks: Quirks | None = None, **more: Any) -> tuple[Any, tuple[str, ...]]:
+    """The body and what was lost; the body is valid."""
+    written = ANTHROPIC_MESSAGES.write(Prompt(messages=said or (ASK,), **more), model=model, quirks=quirks or Quirks())
+    body = json.loads(written.body)
+    if "model" in body:
+        valid_request(body)
+    return body, written.losses

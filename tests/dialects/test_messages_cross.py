@@ -1,14 +1,17 @@
 """Between Messages and chat completions: the same prompt recorded over both wires, and every recorded chat answer."""
 
 import json
+from itertools import pairwise
 from typing import Any
 
 import pytest
 from messages_world import ALL, asked, folded, told, valid_events, valid_message, valid_request, write
+from recorded import REQUESTS as CHAT_REQUESTS
 from recorded import ROWS as CHAT
 from recorded import STREAMS as CHAT_STREAMS
 from recorded import WHOLE as CHAT_WHOLE
 from recorded import Row, chunks, compact, name, needs_recordings, quirks, stream
+from recorded import asked as chat_asked
 
 from freehold.core.errors import ProviderError
 from freehold.core.events import Event, collect
@@ -132,3 +135,34 @@ def test_a_recorded_chat_answer_becomes_a_valid_message_that_says_the_same(row: 
                 usage.get(n) or 0 for n in ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
             )
             assert (total, usage["output_tokens"]) == (before.usage.input_tokens, before.usage.output_tokens)
+
+
+@pytest.mark.parametrize("row", CHAT_REQUESTS, ids=name)
+def test_a_recorded_chat_request_becomes_a_valid_message_request(row: Row) -> None:
+    body = chat_asked(row)
+    assert body is not None
+    request = OPENAI_CHAT.decode_request(compact(body))
+    written = translate(request, OPENAI_CHAT, ANTHROPIC_MESSAGES, model=MODEL, quirks=Quirks(), account="a")
+    sent = json.loads(written.body)
+
+    valid_request(sent)
+    ANTHROPIC_MESSAGES.decode_request(written.body)
+    roles = [turn["role"] for turn in sent["messages"]]
+    assert all(a != b for a, b in pairwise(roles))
+    blocks = [b for turn in sent["messages"] for b in turn["content"]]
+    everything = "\n".join(b["text"] for b in (*sent.get("system", ()), *blocks) if b["type"] == "text")
+    for said in body["messages"]:
+        if (
+            isinstance(said.get("content"), str)
+            and said["role"] not in {"tool", "function"}
+            and said["content"].strip()
+        ):
+            assert said["content"].rstrip() in everything
+    calls = [c for m in body["messages"] for c in m.get("tool_calls") or ()]
+    assert [b["name"] for b in blocks if b["type"] == "tool_use"][: len(calls)] == [
+        c["function"]["name"] for c in calls
+    ]
+    for turn, after in zip(sent["messages"], [*sent["messages"][1:], {"content": []}], strict=True):
+        ids = [b["id"] for b in turn["content"] if b["type"] == "tool_use"]
+        answered = [b["tool_use_id"] for b in after["content"] if b["type"] == "tool_result"]
+        assert answered == [id_ for id_ in ids if id_ in answered]

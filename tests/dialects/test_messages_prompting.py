@@ -1,36 +1,18 @@
 """Requests written in Messages from what was asked in another dialect: valid by the SDK's types, losses named."""
 
 import json
-from itertools import pairwise
 from typing import Any
 
 import pytest
-from messages_world import valid_request
+from messages_world import ASK, OBJECT, OLD, F, wrote
 from msgspec import Raw
-from recorded import REQUESTS as CHAT_REQUESTS
-from recorded import Row, asked, compact, name, needs_recordings
+from recorded import compact
 
 from freehold.core.prompt import Format, Prompt, Thinking, Tool, ToolChoice
 from freehold.core.request import CallPart, MediaPart, Message, ReasoningPart, ResultPart, TextPart
 from freehold.core.seal import Seal
 from freehold.dialects.anthropic_messages.dialect import ANTHROPIC_MESSAGES
-from freehold.dialects.openai_chat.dialect import OPENAI_CHAT
 from freehold.dialects.quirks import Quirks
-from freehold.dialects.translate import translate
-
-OLD, NEW = "claude-sonnet-4-5-20250929", "claude-opus-4-6"
-ASK = Message("user", (TextPart("hi"),))
-OBJECT = Raw(b'{"type":"object","properties":{"x":{"type":"integer"}}}')
-F = Tool(name="f", description="d", schema=OBJECT)
-
-
-def wrote(*said: Message, model: str = OLD, quirks: Quirks | None = None, **more: Any) -> tuple[Any, tuple[str, ...]]:
-    """The body and what was lost; the body is valid."""
-    written = ANTHROPIC_MESSAGES.write(Prompt(messages=said or (ASK,), **more), model=model, quirks=quirks or Quirks())
-    body = json.loads(written.body)
-    if "model" in body:
-        valid_request(body)
-    return body, written.losses
 
 
 def turns(*said: Message, **more: Any) -> Any:
@@ -280,50 +262,6 @@ def test_a_schema_for_the_answer_is_closed_and_loses_the_bounds_that_are_not_kno
     assert wrote(format=Format(kind="json_object"))[1] == ("format (json_object)",)
 
 
-@pytest.mark.parametrize(
-    ("model", "asked", "most", "thinking", "effort", "limit"),
-    [
-        (NEW, Thinking(effort="high"), None, {"type": "adaptive"}, "high", 16_384),
-        (NEW, Thinking(effort="minimal", summary="auto"), 50, {"type": "adaptive", "display": "summarized"}, "low", 50),
-        (NEW, Thinking(budget=9000), None, {"type": "adaptive"}, "medium", 16_384),
-        (NEW, Thinking(), None, {"type": "adaptive"}, None, 16_384),
-        (NEW, Thinking(effort="none"), None, {"type": "disabled"}, None, 16_384),
-        ("claude-next-9", Thinking(effort="max"), None, {"type": "adaptive"}, "max", 16_384),
-        ("us.anthropic.claude-opus-5-20270101", Thinking(effort="low"), None, {"type": "adaptive"}, "low", 16_384),
-        (OLD, Thinking(effort="high"), None, {"type": "enabled", "budget_tokens": 24_000}, None, 40_384),
-        (OLD, Thinking(effort="high"), 8000, {"type": "enabled", "budget_tokens": 6000}, None, 8000),
-        (OLD, Thinking(budget=3), 5000, {"type": "enabled", "budget_tokens": 1024}, None, 5000),
-        ("claude-opus-4-20250514", Thinking(budget=2000), 5000, {"type": "enabled", "budget_tokens": 2000}, None, 5000),
-        ("claude-3-7-sonnet-latest", Thinking(), None, {"type": "enabled", "budget_tokens": 10_000}, None, 26_384),
-        ("glm-4.7", Thinking(effort="low"), None, {"type": "enabled", "budget_tokens": 4096}, None, 20_480),
-        ("glm-4.7", Thinking(enabled=False), None, {"type": "disabled"}, None, 16_384),
-        ("claude-3-5-haiku-latest", Thinking(enabled=False), None, None, None, 16_384),
-    ],
-)
-def test_how_much_to_think_is_said_as_the_model_understands_it(  # noqa: PLR0917
-    model: str, asked: Thinking, most: int | None, thinking: Any, effort: str | None, limit: int
-) -> None:
-    body, lost = wrote(model=model, thinking=asked, max_output_tokens=most)
-    assert body.get("thinking") == thinking
-    assert body.get("output_config", {}).get("effort") == effort
-    assert (body["max_tokens"], lost) == (limit, ())
-    assert (thinking or {}).get("budget_tokens", 0) < limit
-
-
-@pytest.mark.parametrize(
-    ("more", "lost"),
-    [
-        ({"model": "claude-3-5-haiku-latest"}, "thinking"),
-        ({"max_output_tokens": 1000}, "thinking (max_tokens is too small for it)"),
-        ({"tools": (F,), "tool_choice": ToolChoice("required")}, "thinking (a tool is demanded)"),
-    ],
-)
-def test_thinking_that_cannot_be_had_is_named(more: dict[str, Any], lost: str) -> None:
-    body, losses = wrote(thinking=Thinking(effort="high"), **more)
-    assert "thinking" not in body
-    assert losses == (lost,)
-
-
 def test_sampling_is_what_the_model_takes() -> None:
     body, lost = wrote(temperature=1.5, top_p=0.9, top_k=3)
     assert {n: body.get(n) for n in ("temperature", "top_p", "top_k")} == {"temperature": 1, "top_p": None, "top_k": 3}
@@ -404,35 +342,3 @@ def test_the_same_beginning_of_a_conversation_is_written_byte_for_byte() -> None
     )
     shared = short.index(b'{"b":1,"a":2}') + len(b'{"b":1,"a":2}}')
     assert short[:shared] == long[:shared]
-
-
-@needs_recordings
-@pytest.mark.parametrize("row", CHAT_REQUESTS, ids=name)
-def test_a_recorded_chat_request_becomes_a_valid_message_request(row: Row) -> None:
-    body = asked(row)
-    assert body is not None
-    request = OPENAI_CHAT.decode_request(compact(body))
-    written = translate(request, OPENAI_CHAT, ANTHROPIC_MESSAGES, model=OLD, quirks=Quirks(), account="a")
-    sent = json.loads(written.body)
-
-    valid_request(sent)
-    ANTHROPIC_MESSAGES.decode_request(written.body)
-    roles = [turn["role"] for turn in sent["messages"]]
-    assert all(a != b for a, b in pairwise(roles))
-    blocks = [b for turn in sent["messages"] for b in turn["content"]]
-    everything = "\n".join(b["text"] for b in (*sent.get("system", ()), *blocks) if b["type"] == "text")
-    for said in body["messages"]:
-        if (
-            isinstance(said.get("content"), str)
-            and said["role"] not in {"tool", "function"}
-            and said["content"].strip()
-        ):
-            assert said["content"].rstrip() in everything
-    calls = [c for m in body["messages"] for c in m.get("tool_calls") or ()]
-    assert [b["name"] for b in blocks if b["type"] == "tool_use"][: len(calls)] == [
-        c["function"]["name"] for c in calls
-    ]
-    for turn, after in zip(sent["messages"], [*sent["messages"][1:], {"content": []}], strict=True):
-        ids = [b["id"] for b in turn["content"] if b["type"] == "tool_use"]
-        answered = [b["tool_use_id"] for b in after["content"] if b["type"] == "tool_result"]
-        assert answered == [id_ for id_ in ids if id_ in answered]
