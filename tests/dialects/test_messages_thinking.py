@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from test_messages_prompting import NEW, OLD, F, wrote
+from messages_world import NEW, OLD, F, wrote
 
 from freehold.core.prompt import Thinking, ToolChoice
 
