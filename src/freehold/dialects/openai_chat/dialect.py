@@ -1,6 +1,6 @@
 """OpenAI chat completions, as a `Dialect`."""
 
-from freehold.core.errors import FreeholdError, ProviderError
+from freehold.core.errors import FreeholdError, InvalidRequest, ProviderError
 from freehold.core.events import Event
 from freehold.core.ports import Headers
 from freehold.core.prompt import Prompt
@@ -9,6 +9,7 @@ from freehold.dialects.dialect import Source, Written
 from freehold.dialects.openai_chat import answer, errors, prompting, reading, stream, writing
 from freehold.dialects.openai_chat import messages as conversation
 from freehold.dialects.openai_chat import request as requests
+from freehold.dialects.openai_responses.shape import as_chat
 from freehold.dialects.quirks import Quirks
 
 
@@ -19,7 +20,12 @@ class OpenAIChat:
     passes = ()
 
     def decode_request(self, body: bytes, target: str = "") -> Request:
-        return requests.decode(body)
+        try:
+            return requests.decode(body)
+        except InvalidRequest:
+            if (chat := as_chat(body)) is None:
+                raise
+            return requests.decode(chat)
 
     def read(self, request: Request) -> Prompt:
         return reading.read(request)

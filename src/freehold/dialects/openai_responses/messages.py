@@ -113,8 +113,12 @@ class _Reader:
         if item.get("phase"):
             self._lose("input[message].phase")
         parts = self._parts(item.get("content"))
-        if role == "assistant":
+        if item.get("role") == "tool":  # as chat completions have it
+            self._result({"call_id": item.get("tool_call_id"), "output": item.get("content")})
+        elif role == "assistant":
             self._mine += parts
+            for call in map(members, items(item.get("tool_calls"))):
+                self._call({**call, **members(call.get("function"))})
         else:
             self.turn(role, tuple(parts))
 

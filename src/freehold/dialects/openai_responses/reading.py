@@ -68,7 +68,7 @@ _options = msgspec.json.Decoder(_Options).decode
 _tool = msgspec.json.Decoder(_Tool).decode
 _input = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
-_KNOWN = frozenset(_Options.__struct_fields__) | {
+KNOWN = frozenset(_Options.__struct_fields__) | {
     "model", "input", "instructions", "stream", "stream_options", "store", "background", "max_output_tokens", "user",
     "safety_identifier", "prompt_cache_key", "prompt_cache_retention", "prompt_cache_options", CONTINUED,
 }  # fmt: skip
@@ -106,7 +106,7 @@ def read(request: Request) -> Prompt:
     if missing := sorted(_ESSENTIAL & losses.keys()):
         raise NotCarried(f"{missing[0]}: the provider that keeps it alone knows what it says", param="input")
     for name, raw in fields.items():
-        if name not in _KNOWN and name not in _HELD and bytes(raw) not in _EMPTY:
+        if name not in KNOWN and name not in _HELD and bytes(raw) not in _EMPTY:
             lose(name)
     _unsaid(options, lose)
     choice, tools = _choice(options.tool_choice, tools, lose)

@@ -25,6 +25,11 @@ class Snapshot:
         if source is not None:
             self._foreign = Foreign(replace(request, stream=False), id=id, at=at, account=source.account)
 
+    @property
+    def foreign(self) -> bool:
+        """Whether the answer comes in another dialect."""
+        return self._foreign is not None
+
     def event(self, event: Event) -> None:
         if self._foreign is not None:
             self._foreign.encode(event)

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import msgspec
 from msgspec import Raw, Struct
 
-from freehold.core.events import Event, Outcome
+from freehold.core.events import Event, Finish, Outcome
 from freehold.core.request import Request
 from freehold.core.stored import StoredResponse
 from freehold.dialects.openai_chat.loose import word
@@ -63,6 +63,8 @@ class Remembering:
         self._exchange: Exchange | None = None
         self._snapshot: Snapshot | None = None
         self._asked = False
+        self._kept: bool | None = None  # None: nothing is kept yet; False: it is on its way into the store
+        self._outcome: Outcome | None = None  # with which the answer ends when it is there
 
     def begin(self, exchange: Exchange) -> None:
         self._exchange = exchange
@@ -76,18 +78,34 @@ class Remembering:
             assert exchange.request is not None
             if stored(exchange.request):
                 self._snapshot = Snapshot(exchange.request, id=exchange.id, at=exchange.at, source=exchange.source)
-        if self._snapshot is not None:
-            self._snapshot.event(event)
+        snapshot = self._snapshot
+        if snapshot is not None:
+            snapshot.event(event)
+            # the last event of this dialect says that the response is over: whoever hears it may go on from there
+            if not snapshot.foreign and any(type(delta) is Finish for delta in event.deltas):
+                self._keep()
         self._next.event(event)
 
     def end(self, outcome: Outcome) -> None:
-        exchange, snapshot = self._exchange, self._snapshot
-        response = snapshot.response() if snapshot is not None and outcome.kind == "answered" else {}
-        if exchange is None or not word(response.get("id")):
+        if self._kept is None and outcome.kind == "answered":
+            self._keep()
+        if self._kept is False:
+            self._outcome = outcome
+        else:
             self._next.end(outcome)
-            return
-        one = record(exchange, response, self._memory, self._given)
-        self._memory.keeping.keep(one, lambda: self._next.end(outcome))
+
+    def _keep(self) -> None:
+        response = {} if self._snapshot is None else self._snapshot.response()
+        if self._kept is None and word(response.get("id")):
+            assert self._exchange is not None
+            self._kept = False
+            one = record(self._exchange, response, self._memory, self._given)
+            self._memory.keeping.keep(one, self._there)
+
+    def _there(self) -> None:
+        self._kept = True
+        if self._outcome is not None:
+            self._next.end(self._outcome)
 
 
 class InBackground:
