@@ -30,6 +30,8 @@ from freehold.runtime.student.student import Prediction, Student
 
 FEW = 20
 TIMED = 400
+KEEP = 0.965
+"""Asked for CLINC150: of its validation part about a point less is kept than of held training rows."""
 
 
 class Figure(Struct, frozen=True):
@@ -159,7 +161,7 @@ def some(rows: Sequence[Example], each: int) -> list[Example]:
 
 def clinc(data: Path, encoder: str | None, folder: Path) -> list[Figure]:
     held = examples(data / "clinc150.val.jsonl")
-    recipe = Recipe(name="clinc150", encoder=encoder, out_of_scope=("oos",))
+    recipe = Recipe(name="clinc150", encoder=encoder, out_of_scope=("oos",), keep=KEEP)
     trial = Trial(examples(data / "clinc150.train.jsonl"), held, recipe, folder)
     strange = np.array([e.target == "oos" for e in held])
     passed = np.array([p.why != "out_of_scope" for p in trial.said])

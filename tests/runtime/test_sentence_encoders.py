@@ -11,6 +11,8 @@ import pytest
 from freehold.core.errors import SettingsWrong
 from freehold.runtime.encoder.bert import Bert
 from freehold.runtime.encoder.named import encoder
+from freehold.runtime.encoder.soft import SoftWords
+from freehold.runtime.encoder.static import static64
 from freehold.runtime.encoder.wordpiece import WordPiece
 from freehold.runtime.tensors import read_safetensors, safetensors
 
@@ -59,6 +61,36 @@ def test_the_table_that_comes_along_puts_like_texts_close() -> None:
     assert vectors.shape == (4, 64)
     assert np.linalg.norm(vectors, axis=1) == pytest.approx([1, 1, 1, 0], abs=1e-5)
     assert vectors[0] @ vectors[1] > vectors[0] @ vectors[2] + 0.2
+
+
+def soft_words(seed: int = 0) -> SoftWords:
+    dice = np.random.default_rng(seed)
+    tensors = {
+        "turn": dice.normal(size=(64, 512)) * 2,
+        "phase": dice.random(512) * 2 * np.pi,
+        "axes": np.linalg.qr(dice.normal(size=(512, 256)))[0],
+        "centre": np.zeros(256),
+    }
+    return SoftWords(static64(), tensors)
+
+
+def test_soft_words_put_texts_close_whose_words_mean_the_same() -> None:
+    texts = ["my card was stolen", "card stolen", "somebody took my credit card", "what is the weather like"]
+
+    vectors = soft_words().encode(texts)
+
+    near = vectors @ vectors.T
+    assert vectors.dtype == np.float32
+    assert np.linalg.norm(vectors, axis=1) == pytest.approx(np.ones(4), abs=1e-5)
+    assert near[0, 1] > near[0, 2] > near[0, 3]
+
+
+def test_soft_words_do_not_depend_on_what_was_read_before() -> None:
+    once, again = soft_words(), soft_words()
+    again.encode(["the weather in rome", "stolen goods"])
+
+    assert np.array_equal(once.encode(["my card was stolen", ""]), again.encode(["my card was stolen", ""]))
+    assert not again.encode([""]).any()
 
 
 def bert(folder: Path, **config: Any) -> Path:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from freehold.runtime.encoder.port import Matrix, SentenceEncoder
+from freehold.runtime.encoder.port import Matrix
 from freehold.runtime.encoder.wordpiece import WordPiece
 from freehold.runtime.tensors import read_safetensors
 
@@ -24,16 +24,33 @@ class Static:
         tensors = read_safetensors(path)
         self._table, self._weight = tensors["table"], tensors["weight"]
         self._scale = tensors["scale"].astype(np.float32)
-        self._pieces = WordPiece(tensors["vocab"].tobytes().decode().split("\n"))
+        self._wordpiece = WordPiece(tensors["vocab"].tobytes().decode().split("\n"))
 
     @property
     def size(self) -> int:
         return len(self._scale)
 
+    @property
+    def pieces(self) -> int:
+        """How many the table knows."""
+        return len(self._weight)
+
+    def ids(self, text: str) -> list[int]:
+        """The pieces of a text."""
+        return self._wordpiece.ids(text)
+
+    def rows(self, ids: Sequence[int]) -> Matrix:
+        """The vectors of pieces: float32 [pieces, size]."""
+        return self._table[ids].astype(np.float32) * self._scale
+
+    def weights(self, ids: Sequence[int]) -> Matrix:
+        """How much pieces say, from 0 to 1: float32 [pieces]."""
+        return self._weight[ids].astype(np.float32) / np.float32(255)
+
     def encode(self, texts: Sequence[str]) -> Matrix:
         out = np.zeros((len(texts), self.size), np.float32)
         for i, text in enumerate(texts):
-            ids = self._pieces.ids(text)
+            ids = self.ids(text)
             if ids:
                 total = self._weight[ids].astype(np.float32) @ self._table[ids].astype(np.float32) * self._scale
                 out[i] = total / max(float(np.linalg.norm(total)), 1e-12)
@@ -41,6 +58,6 @@ class Static:
 
 
 @cache
-def static64() -> SentenceEncoder:
+def static64() -> Static:
     """The table that comes along, read once; its pages are shared by all processes."""
     return Static(TABLE)

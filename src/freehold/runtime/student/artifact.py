@@ -17,7 +17,7 @@ from freehold.core.errors import SettingsWrong
 from freehold.runtime.student.contract import Contract
 from freehold.runtime.tensors import read_safetensors, safetensors
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST = "manifest.json"
 WEIGHTS = "weights.safetensors"
 Tensor = NDArray[Any]

@@ -1,4 +1,4 @@
-"""What a student sees of a text: weighted counts of word and character n-grams and of word pairs (tf-idf, sublinear).
+"""What a student sees of a text: weighted counts of word and character n-grams (tf-idf, sublinear).
 
 Training and answering use these same functions, so what was learnt is what is asked.
 """
@@ -13,8 +13,6 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 TOKEN = re.compile(r"\w+|[?!$£€%]")
-PAIRED = 24
-"""Different words of a text that are paired with each other; more would cost their square."""
 
 LONGEST = 4000
 """Characters of a text that are looked at."""
@@ -40,13 +38,7 @@ def char_grams(text: str) -> list[str]:
     return grams
 
 
-def word_pairs(text: str) -> list[str]:
-    """Words that occur together, however far apart."""
-    words = sorted(set(TOKEN.findall(text)[: 4 * PAIRED]))[:PAIRED]
-    return [f"{a}&{b}" for i, a in enumerate(words) for b in words[i + 1 :]]
-
-
-KINDS = {"word": word_grams, "char": char_grams, "pair": word_pairs}
+KINDS = {"word": word_grams, "char": char_grams}
 
 
 class Grams(Struct, frozen=True):
@@ -58,16 +50,15 @@ class Grams(Struct, frozen=True):
     first: int
 
 
-def counted(kind: str, texts: Sequence[str], *, least: int, most: float, first: int) -> tuple[Grams, list[list[str]]]:
-    """The vocabulary of `texts`: grams in at least `least` texts and at most a share `most` of them; and the grams
-    of each text. Weights are 1 + ln((1 + n) / (1 + df))."""
+def counted(kind: str, texts: Sequence[str], *, least: int, first: int) -> tuple[Grams, list[list[str]]]:
+    """The vocabulary of `texts`: grams in at least `least` of them; and the grams of each text. Weights are
+    1 + ln((1 + n) / (1 + df))."""
     grams = [KINDS[kind](text) for text in texts]
     frequency: dict[str, int] = {}
     for row in grams:
         for gram in set(row):
             frequency[gram] = frequency.get(gram, 0) + 1
-    limit = most * len(texts)
-    kept = sorted(gram for gram, count in frequency.items() if least <= count <= limit)
+    kept = sorted(gram for gram, count in frequency.items() if least <= count)
     idf = [1 + math.log((1 + len(texts)) / (1 + frequency[gram])) for gram in kept]
     return Grams(kind, {gram: first + i for i, gram in enumerate(kept)}, idf, first), grams
 

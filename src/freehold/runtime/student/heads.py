@@ -15,32 +15,41 @@ from freehold.runtime.student.tokens import Token, sights, tokens
 Tensors = Mapping[str, NDArray[Any]]
 
 
-class Classifier:
-    """Chances of the values of one `Enum`: a wide linear layer plus a deep one with a hidden layer.
+WIDTH = np.float32(2.0)
+"""How fast nearness falls with distance: exp(WIDTH * (cosine - 1))."""
 
-    Tensors: `wide` [columns, classes], `wide_b`, `deep` [narrow, hidden], `deep_b`, `out` [hidden, classes], `out_b`;
-    the logits of both are added. The last `dense` rows of `wide` and `deep` are the sentence encoder's; `deep` sees
-    only the first columns, not the word pairs, which are many.
+
+def nearness(a: Matrix, b: Matrix) -> Matrix:
+    """How near unit vectors are to each other, from 0 to 1 (a Gaussian kernel): [rows of a, rows of b]."""
+    near = a @ b.T
+    near -= 1
+    near *= WIDTH
+    return np.exp(near, out=near)
+
+
+class Classifier:
+    """Chances of the values of one `Enum`: a vote of the texts learnt from, by their nearness, plus a deep part with a
+    hidden layer.
+
+    Tensors: `deep` [columns, hidden], `deep_b`, `out` [hidden, classes], `out_b`, and where the student has a sense of
+    meaning `vote` [texts, classes]; the logits of both are added. The last `dense` rows of `deep` are the encoder's.
     """
 
     def __init__(self, field: Enum, tensors: Tensors, dense: int) -> None:
         self.field = field
-        small = ("wide_b", "deep_b", "out", "out_b")
-        self._wide_b, self._deep_b, self._out, self._out_b = (tensors[n].astype(np.float32) for n in small)
-        self._wide, self._deep = np.asarray(tensors["wide"]), np.asarray(tensors["deep"])
-        self._narrow = len(self._deep) - dense
-        self._wide_dense = self._wide[len(self._wide) - dense :].astype(np.float32)
-        self._deep_dense = self._deep[self._narrow :].astype(np.float32)
+        small = ("deep_b", "out", "out_b")
+        self._deep_b, self._out, self._out_b = (tensors[n].astype(np.float32) for n in small)
+        self._deep = np.asarray(tensors["deep"])
+        self._dense = self._deep[len(self._deep) - dense :].astype(np.float32)
+        self._vote = tensors["vote"].astype(np.float32) if "vote" in tensors else None
 
-    def logits(self, columns: Indices, values: Weights, vector: Matrix | None) -> Matrix:
-        """One text's logits [classes]."""
-        narrow = columns < self._narrow
-        wide = values @ self._wide[columns].astype(np.float32) + self._wide_b
-        deep = values[narrow] @ self._deep[columns[narrow]].astype(np.float32) + self._deep_b
+    def logits(self, columns: Indices, values: Weights, vector: Matrix | None, near: Matrix | None) -> Matrix:
+        """One text's logits [classes]. `vector`: the encoder's, weighted; `near`: nearness to the texts learnt from."""
+        deep = values @ self._deep[columns].astype(np.float32) + self._deep_b
         if vector is not None:
-            wide += vector @ self._wide_dense
-            deep += vector @ self._deep_dense
-        return wide + np.maximum(deep, 0) @ self._out + self._out_b
+            deep += vector @ self._dense
+        out = np.maximum(deep, 0) @ self._out + self._out_b
+        return out if near is None or self._vote is None else out + near @ self._vote
 
 
 def softmax(logits: Matrix) -> Matrix:

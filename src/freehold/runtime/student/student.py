@@ -13,11 +13,14 @@ from freehold.core.errors import SettingsWrong
 from freehold.core.request import Message
 from freehold.runtime.encoder import named
 from freehold.runtime.encoder.port import Matrix, SentenceEncoder
+from freehold.runtime.encoder.soft import SoftWords
+from freehold.runtime.encoder.static import static64
 from freehold.runtime.student.artifact import Manifest, Tensor, load, unpacked
 from freehold.runtime.student.contract import Path as FieldPath
 from freehold.runtime.student.contract import name, written
 from freehold.runtime.student.features import Featurizer, Grams
-from freehold.runtime.student.heads import Classifier, Tagger, softmax, value
+from freehold.runtime.student.heads import Classifier, Tagger, nearness, softmax, value
+from freehold.runtime.student.sense import joined
 
 Why = Literal["sure", "unsure", "out_of_scope"]
 
@@ -49,6 +52,10 @@ class Student:
             )
         self.manifest = manifest
         self._encoder = encoder if manifest.encoder is not None else None
+        self._soft = self._support = None
+        if self._encoder is not None:
+            self._soft = SoftWords(static64(), _part(tensors, "soft."))
+            self._support = tensors["support"].astype(np.float32)
         self._featurizer = Featurizer(_grams(manifest.kinds, tensors))
         contract = manifest.contract
         self._classifiers = [
@@ -74,20 +81,14 @@ class Student:
         return self.predict(next((m.text for m in reversed(messages) if m.role == "user"), ""))
 
     def predict(self, text: str) -> Prediction:
-        vector = None
-        if self._encoder is not None:
-            vector = self._encoder.encode([text])[0] * np.float32(self.manifest.encoder_weight)
-        return self.read(text, vector)
-
-    def read(self, text: str, vector: Matrix | None) -> Prediction:
-        """The same where the encoder's weighted vector is known."""
         columns, values = self._featurizer.row(text)
+        vector, near = self._meant(text)
         rules = self.manifest.rules
         found: dict[FieldPath, object] = {}
         context: list[str] = []
         log_chance, scope = 0.0, math.inf
         for head in self._classifiers:
-            logits = head.logits(columns, values, vector)
+            logits = head.logits(columns, values, vector, near)
             best = int(logits.argmax())
             found[head.field.path] = chosen = value(head.field, best)
             log_chance += math.log(max(float(softmax(logits)[best]), 1e-12))
@@ -109,6 +110,14 @@ class Student:
         if rules.scope is not None and scope < rules.scope:
             why = "out_of_scope"
         return Prediction(target=target, confidence=confidence, why=why, scope=scope)
+
+    def _meant(self, text: str) -> tuple[Matrix | None, Matrix | None]:
+        """The encoder's vector, weighted, and the nearness to each text learnt from."""
+        if self._encoder is None or self._soft is None or self._support is None:
+            return None, None
+        encoded = self._encoder.encode([text])
+        sense = joined(encoded, self._soft.encode([text]))
+        return encoded[0] * np.float32(self.manifest.encoder_weight), nearness(self._support, sense)[:, 0]
 
 
 def fact(path: FieldPath, index: int) -> str:

@@ -6,15 +6,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from freehold.flywheel.tuning.student.libraries import binom
+
 Floats = NDArray[np.floating[Any]]
 Bools = NDArray[np.bool_]
 
 NEVER = 2.0
 """A threshold that no chance reaches."""
 
-FIRST = 0.1
-STEP = 0.005
-"""Shares answered at which the risk is looked at: from the first on, in steps."""
+FIRST, STEP = 0.1, 0.005
+"""Shares answered at which the accuracy is tested: from the first on, in steps."""
+
+RISK = 0.1
+"""The chance that a threshold promises too much."""
 
 
 def line(log_chance: Floats, right: Bools) -> tuple[float, float]:
@@ -44,27 +48,26 @@ def line(log_chance: Floats, right: Bools) -> tuple[float, float]:
     return max(float(w[0]), 0.01), float(w[1])
 
 
-def threshold(chances: Floats, right: Bools, target: float) -> float:
-    """The lowest chance from which answers are right at least `target` of the time, by conformal risk control.
+def threshold(chances: Floats, right: Bools, target: float, *, risk: float = RISK) -> float:
+    """The lowest chance from which answers are right at least `target` of the time, with a confidence of 1 - `risk`.
 
-    The loss of a row at a threshold is (wrong - (1 - target)) where it is answered and 0 where not; its expectation is
-    at most 0 exactly where answers are right `target` of the time. With n rows a threshold passes where the sum of
-    losses plus the largest loss that one more row could have is at most 0 (Angelopoulos et al. 2022, theorem 1). The
-    loss is not monotone, so the thresholds are walked from the strict end and the walk ends before the first that
-    fails after one has passed (their section 2.2): the promise is in expectation, up to an error that vanishes with n.
+    Learn then test (Angelopoulos et al. 2021) by fixed sequence: thresholds are walked from the strict end, and each is
+    tested against the hypothesis that its answers are right less often, by the binomial tail of the wrong ones (the
+    bound of Clopper and Pearson 1934). The walk ends before the first that fails; so all are tested at `risk` and yet
+    the chance of any false promise is at most that. It begins where answers without a fault could pass.
     """
     order = np.argsort(-chances, kind="stable")
-    ranked = chances[order]
-    risk: Floats = np.cumsum(~right[order] - (1 - target)) + target
+    ranked, wrong = chances[order], np.cumsum(~right[order])
     count, best = len(ranked), NEVER
-    for step in range(round(FIRST / STEP), round(1 / STEP) + 1):
-        last = min(max(math.ceil(step * STEP * count - 1e-9), 1), count) - 1
+    first = max(math.ceil(math.log(risk) / math.log(target)) if 0 < target < 1 else 1, round(FIRST * count))
+    step = max(round(STEP * count), 1)
+    for answered in range(first, count + step, step):
+        last = min(answered, count) - 1
         while last + 1 < count and ranked[last + 1] == ranked[last]:
             last += 1
-        if risk[last] <= 0:
-            best = float(ranked[last])
-        elif best != NEVER:
+        if binom.cdf(wrong[last], last + 1, 1 - target) > risk:
             break
+        best = float(ranked[last])
     return best
 
 

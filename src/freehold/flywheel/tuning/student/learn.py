@@ -1,4 +1,4 @@
-"""Learning the heads of several rounds at once, on a few threads: NumPy, SciPy and LIBLINEAR let each other run."""
+"""Learning the heads of several rounds at once, on a few threads: NumPy and SciPy let each other run."""
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +10,8 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from freehold.flywheel.tuning.student.lesson import TOKEN_VALUE, Lesson, token_rows
-from freehold.flywheel.tuning.student.net import Deep, Plan, Sparse, wide
+from freehold.flywheel.tuning.student.near import Votes, vote
+from freehold.flywheel.tuning.student.net import Deep, Plan
 from freehold.flywheel.tuning.student.rounds import Round
 from freehold.runtime.encoder.port import Matrix
 from freehold.runtime.student.artifact import Tensor, packed
@@ -24,17 +25,27 @@ STEPS = 20_000
 TOKENS = 300_000
 """The same for a tagger."""
 
-WIDE_WORK, DEEP_WORK, TAG_WORK = 1.0, 1.0, 12.0
-"""How long each takes, about, in units of the first."""
+NETS = 2
+"""Deep learners of one head that differ by their seeds; their logits are averaged."""
+
+VOTE_WORK, DEEP_WORK, TAG_WORK = 4.0, 1.0, 12.0
+"""How long each takes, about, in units of a deep learner's time."""
 
 
 class Heads(Struct, frozen=True):
-    """What one round learnt: for each enum its tensors (see `Classifier`), with the wide and the deep part in scales of
-    their own; the tagger's tensors and words."""
+    """What one round learnt: the deep part of each enum (see `Classifier`); the tagger's tensors and words."""
 
     enums: list[dict[str, Matrix]]
     spans: dict[str, Tensor]
     words: list[str]
+
+
+class Learnt(Struct, frozen=True):
+    """The heads of each round, in the order of the rounds; the votes, where there is a sense, with what they say of
+    the rows that each round holds."""
+
+    heads: list[Heads]
+    votes: Votes | None
 
 
 class Work:
@@ -66,50 +77,76 @@ class Work:
         return progress
 
 
-def learn(lesson: Lesson, plan: Sequence[Round], *, seed: int, threads: int, hear: Progress) -> list[Heads]:
-    """The heads of each round."""
-    size = WIDE_WORK + DEEP_WORK
-    work = Work(len(plan) * (size * len(lesson.labels) + (TAG_WORK if lesson.tagged else 0)), hear)
-    narrow = lesson.deep_rows()
+def learn(lesson: Lesson, plan: Sequence[Round], *, seed: int, threads: int, hear: Progress) -> Learnt:
+    """The heads from all rows, then those of each round, and the votes."""
+    everything = Round(np.arange(len(lesson.texts)), np.arange(0))
+    heads = len(lesson.labels)
+    each = NETS * DEEP_WORK * heads + (TAG_WORK if lesson.tagged else 0)
+    voting = lesson.sense is not None and heads > 0
+    work = Work((len(plan) + 1) * each + (VOTE_WORK if voting else 0), hear)
     with ThreadPoolExecutor(threads) as pool:
+        votes = pool.submit(_votes, lesson, plan, seed, work) if voting else None
         enums = [
             [
-                (
-                    pool.submit(_wide, lesson, number, round_, work),
-                    pool.submit(_deep, lesson, number, round_, work, rows=narrow, seed=seed),
-                )
-                for number in range(len(lesson.labels))
+                [pool.submit(_deep, lesson, number, round_, work, seed=[seed, number, net]) for net in range(NETS)]
+                for number in range(heads)
             ]
-            for round_ in plan
+            for round_ in (everything, *plan)
         ]
-        spans = [pool.submit(_spans, lesson, round_, seed, work) if lesson.tagged else None for round_ in plan]
-        return [
-            Heads([{**w.result(), **d.result()} for w, d in row], *(tagger.result() if tagger else ({}, [])))
-            for row, tagger in zip(enums, spans, strict=True)
+        spans = [
+            pool.submit(_spans, lesson, round_, seed, work) if lesson.tagged else None for round_ in (everything, *plan)
         ]
+        return Learnt(
+            [
+                Heads(
+                    [together([net.result() for net in nets]) for nets in row],
+                    *(tagger.result() if tagger else ({}, [])),
+                )
+                for row, tagger in zip(enums, spans, strict=True)
+            ],
+            votes.result() if votes is not None else None,
+        )
 
 
-def _wide(lesson: Lesson, number: int, round_: Round, work: Work) -> dict[str, Matrix]:
-    learn_, progress = round_.learn, work.part(WIDE_WORK, "wide heads")
+def _votes(lesson: Lesson, plan: Sequence[Round], seed: int, work: Work) -> Votes:
+    progress = work.part(VOTE_WORK, "the votes")
     progress(0.0)
-    classes = lesson.contract.enums[number].classes
-    weights, bias = wide(lesson.rows[learn_], lesson.labels[number][learn_], classes, weights=lesson.weights[learn_])
+    assert lesson.sense is not None
+    votes = vote(
+        lesson.sense.vectors,
+        lesson.labels,
+        [enum.classes for enum in lesson.contract.enums],
+        plan,
+        weights=lesson.weights,
+        random=np.random.default_rng([seed, 3_000_000]),
+    )
     progress(1.0)
-    return {"wide": weights, "wide_b": bias}
+    return votes
 
 
-def _deep(lesson: Lesson, number: int, round_: Round, work: Work, *, rows: Sparse, seed: int) -> dict[str, Matrix]:
+def _deep(lesson: Lesson, number: int, round_: Round, work: Work, *, seed: Sequence[int]) -> dict[str, Matrix]:
     learn_ = round_.learn
     epochs = int(np.clip(STEPS / len(learn_), 4, 30))
     plan = Plan(epochs=epochs, batch=128 if len(learn_) > 4000 else 64)
-    model = Deep(rows.shape[1], lesson.contract.enums[number].classes, plan, np.random.default_rng([seed, number]))
+    model = Deep(lesson.rows.shape[1], lesson.contract.enums[number].classes, plan, np.random.default_rng(seed))
     model.train(
-        rows[learn_],
+        lesson.rows[learn_],
         lesson.labels[number][learn_],
         weights=lesson.weights[learn_],
         progress=work.part(DEEP_WORK, "deep heads"),
     )
     return {"deep": model.deep, **model.small}
+
+
+def together(nets: Sequence[dict[str, Matrix]]) -> dict[str, Matrix]:
+    """Several deep learners as one, side by side, whose logits are their mean."""
+    share = np.float32(1 / len(nets))
+    return {
+        "deep": np.concatenate([n["deep"] for n in nets], axis=1),
+        "deep_b": np.concatenate([n["deep_b"] for n in nets]),
+        "out": np.concatenate([n["out"] for n in nets]) * share,
+        "out_b": np.sum([n["out_b"] for n in nets], axis=0) * share,
+    }
 
 
 def _spans(lesson: Lesson, round_: Round, seed: int, work: Work) -> tuple[dict[str, Tensor], list[str]]:
@@ -139,21 +176,22 @@ def allowed(fields: int) -> tuple[Matrix, Matrix]:
     return step, start
 
 
-def scaled(heads: dict[str, Matrix], scale: tuple[float, float]) -> dict[str, Matrix]:
-    """The tensors of a classifier with the wide and the deep part in one scale."""
-    wide_, deep = np.float32(scale[0]), np.float32(scale[1])
-    factor = {"wide": wide_, "wide_b": wide_, "out": deep, "out_b": deep}
-    return {name: t * factor.get(name, np.float32(1)) for name, t in heads.items()}
-
-
-def tensors(lesson: Lesson, heads: Heads, scales: Sequence[tuple[float, float]]) -> Mapping[str, Tensor]:
-    """Everything that the artifact holds. The large tables are kept in half precision."""
+def tensors(lesson: Lesson, learnt: Learnt, scales: Sequence[tuple[float, float]]) -> Mapping[str, Tensor]:
+    """Everything that the artifact holds, votes and deep parts in their scales. The large tables are kept in half
+    precision."""
+    heads, votes = learnt.heads[0], learnt.votes
     found: dict[str, NDArray[Any]] = {}
     for grams in lesson.kinds:
         found[f"{grams.kind}.words"] = packed(list(grams.index))
         found[f"{grams.kind}.idf"] = np.array(grams.idf, np.float32)
-    for number, (enum, scale) in enumerate(zip(heads.enums, scales, strict=True)):
-        found |= {f"enum{number}.{n}": _small(n, t) for n, t in scaled(enum, scale).items()}
+    if lesson.sense is not None:
+        found |= {f"soft.{n}": t for n, t in lesson.sense.tensors.items()}
+        found["support"] = lesson.sense.vectors[votes.rows if votes else []].astype(np.float16)
+    for number, (enum, (near, deep)) in enumerate(zip(heads.enums, scales, strict=True)):
+        factor = {"out": np.float32(deep), "out_b": np.float32(deep)}
+        found |= {f"enum{number}.{n}": _small(n, t * factor.get(n, np.float32(1))) for n, t in enum.items()}
+        if votes is not None:
+            found[f"enum{number}.vote"] = votes.votes[number] * np.float32(near)
     if heads.spans:
         found |= {f"spans.{n}": _small(n, t) for n, t in heads.spans.items()}
         found["spans.words"] = packed(heads.words)
@@ -161,4 +199,4 @@ def tensors(lesson: Lesson, heads: Heads, scales: Sequence[tuple[float, float]])
 
 
 def _small(name: str, tensor: Tensor) -> Tensor:
-    return tensor.astype(np.float16 if name in {"wide", "deep"} else np.float32)
+    return tensor.astype(np.float16 if name == "deep" else np.float32)

@@ -10,6 +10,7 @@ from freehold.core.dataset import Example
 from freehold.flywheel.tuning.student.align import tags
 from freehold.flywheel.tuning.student.infer import surfaces
 from freehold.flywheel.tuning.student.net import Labels, Sparse, sparse
+from freehold.flywheel.tuning.student.sense import Sense, sensed
 from freehold.runtime.encoder.port import Matrix, SentenceEncoder
 from freehold.runtime.encoder.static import Static
 from freehold.runtime.student.contract import ABSENT, Contract, Enum, read
@@ -18,14 +19,11 @@ from freehold.runtime.student.features import Featurizer, Grams, Indices, Weight
 from freehold.runtime.student.student import fact
 from freehold.runtime.student.tokens import Token, sights, tokens
 
-KINDS = ("word", "char", "pair")
-"""In the order of their columns; the deep learner sees all but the last."""
+KINDS = ("word", "char")
+"""In the order of their columns."""
 
 FEW = 3000
 """Below this many texts, rare n-grams are kept too."""
-
-COMMON = 0.3
-"""Word pairs in more than this share of texts say nothing."""
 
 STATIC_WEIGHT, ENCODER_WEIGHT = 1.0, 2.0
 """Length of an encoder's vector beside the n-grams', each kind of which has length 1; that of a table counts less.
@@ -33,10 +31,10 @@ With few texts, of which n-grams know little, it is 1 more."""
 
 
 class Lesson(Struct, frozen=True, kw_only=True):
-    """`rows`: [texts, columns and the encoder's]; `narrow`: how many columns the deep learner sees before those.
+    """`rows`: [texts, columns and the encoder's]. `sense`: what each text means; None without an encoder.
 
     `labels`: for each enum the class of each text. `tagged`: each text's tags, None where a target does not fit its
-    text. `vectors`: what the encoder says, weighted.
+    text.
     """
 
     contract: Contract
@@ -46,8 +44,7 @@ class Lesson(Struct, frozen=True, kw_only=True):
     kinds: list[Grams]
     featurizer: Featurizer
     rows: Sparse
-    narrow: int
-    vectors: Matrix | None
+    sense: Sense | None
     encoder_weight: float
     labels: list[Labels]
     tagged: list[list[int] | None]
@@ -55,29 +52,27 @@ class Lesson(Struct, frozen=True, kw_only=True):
 
     @property
     def dense(self) -> int:
-        return 0 if self.vectors is None else self.vectors.shape[1]
-
-    def deep_rows(self) -> Sparse:
-        """The columns that the deep learner sees."""
-        columns = np.arange(self.featurizer.width + self.dense)
-        return self.rows[:, (columns < self.narrow) | (columns >= self.featurizer.width)].tocsr()
+        """Numbers of the encoder in a row."""
+        return self.rows.shape[1] - self.featurizer.width
 
 
-def prepared(examples: Sequence[Example], contract: Contract, encoder: SentenceEncoder | None) -> Lesson:
+def prepared(examples: Sequence[Example], contract: Contract, encoder: SentenceEncoder | None, *, seed: int) -> Lesson:
     texts = [e.text for e in examples]
     wanted = [read(contract, e.target) for e in examples]
     kinds, rows = _features(texts)
     featurizer = Featurizer(kinds)
     weight = 0.0 if encoder is None else STATIC_WEIGHT if isinstance(encoder, Static) else ENCODER_WEIGHT
     weight += encoder is not None and len(texts) < FEW
-    vectors = None if encoder is None else encoder.encode(texts) * np.float32(weight)
-    if vectors is not None:
-        span = np.arange(featurizer.width, featurizer.width + vectors.shape[1], dtype=np.int32)
+    width, sense = featurizer.width, None
+    if encoder is not None:
+        encoded = encoder.encode(texts)
+        sense = sensed(texts, encoded, seed=seed)
+        span = np.arange(width, width + encoder.size, dtype=np.int32)
         rows = [
             (np.concatenate([c, span]), np.concatenate([v, vector]))
-            for (c, v), vector in zip(rows, vectors, strict=True)
+            for (c, v), vector in zip(rows, encoded * np.float32(weight), strict=True)
         ]
-    width = featurizer.width + (0 if vectors is None else vectors.shape[1])
+        width += encoder.size
     return Lesson(
         contract=contract,
         texts=texts,
@@ -86,8 +81,7 @@ def prepared(examples: Sequence[Example], contract: Contract, encoder: SentenceE
         kinds=kinds,
         featurizer=featurizer,
         rows=sparse(rows, width),
-        narrow=kinds[-1].first,
-        vectors=vectors,
+        sense=sense,
         encoder_weight=weight,
         labels=[_labels(enum, wanted) for enum in contract.enums],
         tagged=_tagged(texts, wanted, contract) if contract.spans else [],
@@ -98,16 +92,14 @@ def prepared(examples: Sequence[Example], contract: Contract, encoder: SentenceE
 def _features(texts: list[str]) -> tuple[list[Grams], list[tuple[Indices, Weights]]]:
     """The vocabulary of the texts and their rows. Labels play no part."""
     few = len(texts) < FEW
-    least = {"word": 1 if few else 2, "char": 2 if few else 3, "pair": 2 if few else 3}
+    least = {"word": 1 if few else 2, "char": 2 if few else 3}
     kinds: list[Grams] = []
     columns: list[list[int]] = [[] for _ in texts]
     values: list[list[float]] = [[] for _ in texts]
     plain = [normal(text) for text in texts]
     first = 0
     for kind in KINDS:
-        grams, found = counted(
-            kind, plain, least=least[kind], most=COMMON if kind == "pair" and not few else 1.0, first=first
-        )
+        grams, found = counted(kind, plain, least=least[kind], first=first)
         first += len(grams.idf)
         kinds.append(grams)
         for i, row in enumerate(found):

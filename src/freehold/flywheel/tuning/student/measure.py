@@ -9,7 +9,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from freehold.flywheel.tuning.student.calibrate import Bools, Floats, kept, line, log_loss, threshold
-from freehold.flywheel.tuning.student.learn import Heads
+from freehold.flywheel.tuning.student.learn import Heads, Learnt
 from freehold.flywheel.tuning.student.lesson import Lesson, context
 from freehold.flywheel.tuning.student.libraries import beta
 from freehold.flywheel.tuning.student.rounds import Round
@@ -20,7 +20,7 @@ from freehold.runtime.student.contract import Path as FieldPath
 from freehold.runtime.student.heads import Found, Tagger, softmax, value
 from freehold.runtime.student.student import calibrated, outside, scope_score
 
-WIDE_SCALES = (1.0, 2.0, 3.0, 4.0, 6.0, 8.0)
+NEAR_SCALES = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0)
 TEMPERATURES = tuple(1.25**k for k in range(-6, 7))
 
 
@@ -33,20 +33,20 @@ class Aims(Struct, frozen=True, kw_only=True):
 
 
 class Result(Struct, frozen=True):
-    """`scales`: for each enum what to multiply its wide and its deep part with."""
+    """`scales`: for each enum what to multiply its votes and its deep part with."""
 
     scales: list[tuple[float, float]]
     rules: Rules
     metrics: dict[str, float]
 
 
-def measured(lesson: Lesson, plan: Sequence[Round], trial: Sequence[Heads], aims: Aims) -> Result:
+def measured(lesson: Lesson, plan: Sequence[Round], learnt: Learnt, aims: Aims) -> Result:
     """From what each round's heads say of the rows that they have not seen."""
-    hold = np.concatenate([r.hold for r in plan])
+    trial, hold = learnt.heads[1:], np.concatenate([r.hold for r in plan])
     logits: list[Matrix] = []
     scales: list[tuple[float, float]] = []
     for number, labels in enumerate(lesson.labels):
-        scale, joined = _joined(lesson, plan, trial, number, labels[hold])
+        scale, joined = _joined(lesson, plan, learnt, number, labels[hold])
         scales.append(scale)
         logits.append(joined)
     classes = [z.argmax(1) for z in logits]
@@ -66,22 +66,21 @@ def measured(lesson: Lesson, plan: Sequence[Round], trial: Sequence[Heads], aims
 
 
 def _joined(
-    lesson: Lesson, plan: Sequence[Round], trial: Sequence[Heads], number: int, labels: NDArray[np.int64]
+    lesson: Lesson, plan: Sequence[Round], learnt: Learnt, number: int, labels: NDArray[np.int64]
 ) -> tuple[tuple[float, float], Matrix]:
-    """The scale in which wide and deep say the most together, and the logits of the held rows in it."""
-    narrow = lesson.deep_rows()
-    wide: list[Matrix] = []
-    deep: list[Matrix] = []
-    for round_, heads in zip(plan, trial, strict=True):
+    """The scale in which votes and deep part say the most together, and the logits of the held rows in it."""
+    parts: list[Matrix] = []
+    for round_, heads in zip(plan, learnt.heads[1:], strict=True):
         t = heads.enums[number]
-        wide.append(lesson.rows[round_.hold] @ t["wide"] + t["wide_b"])
-        deep.append(np.maximum(narrow[round_.hold] @ t["deep"] + t["deep_b"], 0) @ t["out"] + t["out_b"])
-    w, d = np.concatenate(wide), np.concatenate(deep)
+        parts.append(np.maximum(lesson.rows[round_.hold] @ t["deep"] + t["deep_b"], 0) @ t["out"] + t["out_b"])
+    deep = np.concatenate(parts)
+    near = np.zeros_like(deep) if learnt.votes is None else np.concatenate(learnt.votes.held[number])
+    scales = NEAR_SCALES if learnt.votes is not None else (0.0,)
     best = min(
-        ((s / t, 1 / t) for s in WIDE_SCALES for t in TEMPERATURES),
-        key=lambda x: log_loss(np.float32(x[0]) * w + np.float32(x[1]) * d, labels),
+        ((s / t, 1 / t) for s in scales for t in TEMPERATURES),
+        key=lambda x: log_loss(np.float32(x[0]) * near + np.float32(x[1]) * deep, labels),
     )
-    return best, np.float32(best[0]) * w + np.float32(best[1]) * d
+    return best, np.float32(best[0]) * near + np.float32(best[1]) * deep
 
 
 def _found(

@@ -1,13 +1,13 @@
-"""The two learners behind a student's heads: a wide linear one and a deep one with a hidden layer, on sparse rows."""
+"""The learner behind a student's deep parts: one hidden layer, on sparse rows."""
 
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from freehold.flywheel.tuning.student.libraries import LinearSVC, csr_matrix
+from freehold.flywheel.tuning.student.libraries import csr_matrix
 from freehold.runtime.encoder.port import Matrix
 
 Labels = NDArray[np.int64]
@@ -24,25 +24,6 @@ def sparse(rows: list[tuple[NDArray[Any], NDArray[Any]]], width: int) -> Sparse:
     columns = np.concatenate([c for c, _ in rows]) if rows else np.empty(0, np.int32)
     values = np.concatenate([v for _, v in rows]) if rows else np.empty(0, np.float32)
     return csr_matrix((values.astype(np.float32), columns.astype(np.int32), ends), shape=(len(rows), width))
-
-
-def wide(rows: Sparse, labels: Labels, classes: int, *, weights: Matrix, cost: float = 1.0) -> tuple[Matrix, Matrix]:
-    """One against the rest with squared hinge loss (LIBLINEAR, Fan et al. 2008): weights [columns, classes], bias.
-
-    Its margins are not chances; what scale they deserve is found when the heads are joined. A class that no label
-    names gets a margin of -1.
-    """
-    out, bias = np.zeros((rows.shape[1], classes), np.float32), np.full(classes, -1, np.float32)
-    present = np.unique(labels)
-    if len(present) < 2:
-        bias[present] = 1
-        return out, bias
-    model = LinearSVC(C=cost, random_state=0).fit(rows, labels, sample_weight=weights)
-    coef, intercept = cast(Matrix, model.coef_), cast(Matrix, model.intercept_)
-    if len(present) == 2:
-        coef, intercept = np.concatenate([-coef, coef]), np.concatenate([-intercept, intercept])
-    out[:, present], bias[present] = coef.T, intercept
-    return out, bias
 
 
 class Plan(Struct, frozen=True, kw_only=True):

@@ -21,7 +21,8 @@ class Round(Struct, frozen=True):
 
 
 def rounds(examples: Sequence[Example], *, seed: int, enough: int = ENOUGH) -> list[Round]:
-    """Folds in which each target is spread evenly; as many rounds as give `enough` held rows."""
+    """Folds in which each target is spread evenly; as many rounds as give `enough` held rows, and no more
+    than that many in one."""
     groups: dict[str, list[int]] = {}
     for i, example in enumerate(examples):
         groups.setdefault(example.episode or " ".join(example.text.lower().split()), []).append(i)
@@ -40,7 +41,8 @@ def rounds(examples: Sequence[Example], *, seed: int, enough: int = ENOUGH) -> l
     for k in range(FOLDS):
         hold = np.flatnonzero(fold == k)
         if len(hold) and len(hold) < len(examples):
-            out.append(Round(np.flatnonzero(fold != k), hold))
+            few = np.sort(random.permutation(hold)[:enough])
+            out.append(Round(np.flatnonzero(fold != k), few))
         if sum(len(r.hold) for r in out) >= enough:
             break
     return out

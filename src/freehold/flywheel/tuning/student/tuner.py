@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from msgspec import Struct
 from threadpoolctl import threadpool_limits  # pyright: ignore[reportMissingTypeStubs]
 
@@ -18,7 +17,7 @@ from freehold.flywheel.tuning.student.infer import contract as inferred
 from freehold.flywheel.tuning.student.learn import Progress, learn, tensors
 from freehold.flywheel.tuning.student.lesson import prepared
 from freehold.flywheel.tuning.student.measure import Aims, measured
-from freehold.flywheel.tuning.student.rounds import Round, rounds
+from freehold.flywheel.tuning.student.rounds import rounds
 from freehold.runtime.encoder.named import STATIC, encoder
 from freehold.runtime.student.artifact import Manifest, save
 
@@ -64,16 +63,15 @@ def tune(
     unknown = set(recipe.out_of_scope) - {v for enum in contract.enums[:1] for v in enum.values}
     if unknown:
         raise InvalidRequest(f"No example has the label {', '.join(sorted(unknown))}", param="out_of_scope")
-    lesson = prepared(examples, contract, None if recipe.encoder is None else encoder(recipe.encoder))
+    lesson = prepared(examples, contract, None if recipe.encoder is None else encoder(recipe.encoder), seed=recipe.seed)
     progress(0.1, "learning")
     plan = rounds(examples, seed=recipe.seed)
     if contract.spans:
         plan = plan[:1]
-    everything = Round(np.arange(len(examples)), np.arange(0))
     aims = Aims(accuracy=recipe.accuracy, out_of_scope=recipe.out_of_scope, keep=recipe.keep)
     with threadpool_limits(1):
-        learnt, *trial = learn(lesson, [everything, *plan], seed=recipe.seed, threads=recipe.threads, hear=progress)
-        result = measured(lesson, plan, trial, aims)
+        learnt = learn(lesson, plan, seed=recipe.seed, threads=recipe.threads, hear=progress)
+        result = measured(lesson, plan, learnt, aims)
     manifest = Manifest(
         name=recipe.name,
         contract=contract,
