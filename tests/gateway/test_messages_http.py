@@ -98,6 +98,19 @@ def test_a_chat_provider_answers_a_caller_of_messages(tmp_path: Path) -> None:
     assert record.usage == Usage(input_tokens=10, output_tokens=5)
 
 
+def test_what_a_deployment_would_have_lost_that_failed_is_no_loss_of_the_one_that_answered(tmp_path: Path) -> None:
+    body = json.dumps(MESSAGE).encode()
+    with Upstream(always(sized(b"{}", status=500), KEEP)) as chat, Upstream(always(sized(body), KEEP)) as messages:
+        settings = providers(chat.port, messages.port).replace("[providers.up1]", '[providers.up1]\nkind = "vllm"')
+        with house(tmp_path, settings) as home:
+            answer = home.ask(post(asked(top_k=3), path=PATH))
+
+    assert (answer.status, answer.headers["x-freehold-deployment"]) == (200, "d1")
+    assert b"top_k" not in chat.asked[0]
+    assert b"top_k" in messages.asked[0]
+    assert "x-freehold-warnings" not in answer.headers
+
+
 def test_what_cannot_be_carried_over_is_refused_to_a_strict_caller(tmp_path: Path) -> None:
     with Upstream(always(sized(completion()), KEEP)) as up, house(tmp_path, providers(up.port)) as home:
         answer = home.ask(post(asked(top_k=3), "x-freehold-strict: true", path=PATH))

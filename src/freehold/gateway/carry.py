@@ -13,6 +13,7 @@ from freehold.gateway.world import Account
 def carry(exchange: Exchange, request: Request, deployment: Deployment, account: Account) -> bytes:
     """The body for a deployment. What is lost on the way is noted; NotCarried where nothing may be lost."""
     caller, dialect = exchange.ask.dialect, account.dialect
+    exchange.warnings = ()  # those of a deployment that was tried before are not of this one
     if dialect is caller:
         past = exchange.ask.past
         if past is not None and past.account == account.provider:
