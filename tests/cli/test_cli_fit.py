@@ -70,3 +70,11 @@ def test_show_says_memory_and_speed_on_my_hardware_of_open_models_alone(freehold
     assert row.split()[2:6] == ["q5_k_m", "~", "llama.cpp", "fits"]
     assert found["fit"]["best"]["context"] == 16384
     assert (closed["fit"], closed["machine"]) == (None, None)
+
+
+def test_a_model_whose_layers_nobody_described_is_unknown_instead_of_guessed(freehold) -> None:
+    told = freehold("models", "fit", "gpt-oss-120b", "--machine", "8x H200")
+    found = freehold("models", "fit", "gpt-oss-120b", "--machine", "8x H200", "--json").json
+
+    assert "GPT OSS 120B: unknown. The catalog does not describe its layers and sizes" in told.out
+    assert [(one["verdict"], one["best"]) for one in found["models"]] == [("unknown", None)]

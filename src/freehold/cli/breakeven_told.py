@@ -100,7 +100,7 @@ def _crossed(crossed: Crossing | None) -> str:
     )
     return (
         f"is cheaper than the API from {count(crossed.tokens)} tokens a month on ({_times(crossed.times)} this "
-        f"traffic){good}; there {crossed.replicas} replicas are used to {crossed.load:.0%} of what they can take"
+        f"traffic){good}; there {_used(crossed.replicas)} used to {crossed.load:.0%} of what they can take"
     )
 
 
@@ -149,12 +149,18 @@ def _assumed(found: Report) -> Table:
     return table
 
 
+def _used(number: int) -> str:
+    return "one replica is" if number == 1 else f"{number} replicas are"
+
+
 def _replicas(number: int) -> str:
     return "One replica takes" if number == 1 else f"It takes {number} replicas together, which take"
 
 
 def _times(times: float | None) -> str:
-    return "never" if times is None else f"{float(f'{times:.3g}'):,g}x"
+    if times is None:
+        return "never"
+    return f"{float(f'{times:.3g}'):,g}x" if times else "none"
 
 
 def _span(seconds: float) -> str:

@@ -20,6 +20,7 @@ from freehold.core.errors import InvalidRequest
 CONTEXT = 8_192
 GIB = 1 << 30
 SHOWN = 4
+UNDESCRIBED = "The catalog does not describe its layers and sizes; name a file or folder: `freehold models fit PATH`."
 SAYS = {
     "fits": "[green]fits[/green]",
     "too_large": "[red]too large[/red]",
@@ -61,7 +62,7 @@ def fitted(model: Candidate, machine: Machine, context: int) -> Fitted:
     """A model on a machine."""
     every = options(model, machine, context)
     chosen = best(every)
-    verdict = "no_engine" if chosen is None else chosen.verdict
+    verdict = chosen.verdict if chosen is not None else "no_engine" if model.forms else "unknown"
     return Fitted(model=model.id, name=model.name, verdict=verdict, best=chosen, options=every)
 
 
@@ -109,6 +110,8 @@ def show_fits(found: Fits, wanted: str | None, as_json: bool) -> None:
         (one,) = found.models
         if one.options:
             screen().print(table(one.options))
+        elif one.verdict == "unknown":
+            print(f"{one.name}: unknown. {UNDESCRIBED}")
         else:
             print(f"{one.name}: no engine here runs a format that is known of it.")
     print(footnote(found.prompt))
@@ -119,9 +122,7 @@ def show_here(machine: Machine, takes: Fitted) -> None:
     fits = [one for one in takes.options if one.verdict == "fits"][:SHOWN]
     print(f"\n{described(machine)}")
     if takes.best is None or takes.verdict == "unknown":
-        print(
-            "What it takes is not known: the catalog does not describe its layers or sizes. `freehold models fit FILE`."
-        )
+        print(f"What it takes is not known. {UNDESCRIBED}")
         return
     screen().print(table(fits or [takes.best]))
     print(footnote(PROMPT))

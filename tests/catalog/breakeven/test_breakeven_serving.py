@@ -51,6 +51,15 @@ def test_a_lone_request_waits_for_its_prompt_and_then_for_a_step_a_token() -> No
     assert found.end_s == pytest.approx(5.0 + 0.1 + 10 * 0.01)
 
 
+def test_a_prompt_and_the_answers_beside_it_make_each_other_wait() -> None:
+    """2,000 tokens in four chunks of 0.05 s, with a step of the other answer after each."""
+    pace = replace(PACE, context=0.0)
+    found = serve([Asked(0.0, 1, 101), Asked(0.2, 2000, 1)], REPLICA, pace, TUNING, LEVEL)
+
+    assert found.first_s[1] == pytest.approx(4 * (0.05 + 0.01), abs=0.011)
+    assert found.end_s == pytest.approx(100 * 0.01 + 2000 * 0.0001, abs=0.001)
+
+
 def test_a_batch_shares_its_steps() -> None:
     """Eight dense answers at once take the steps of one."""
     pace = replace(PACE, context=0.0, prompt=1e-9)

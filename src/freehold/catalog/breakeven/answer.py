@@ -59,8 +59,8 @@ class Swing(Struct, frozen=True, kw_only=True):
     at_high: float | None
 
 
-class Option4(Struct, frozen=True, kw_only=True):
-    """A month at today's traffic; nano-dollars, in all and for a million tokens."""
+class Monthly(Struct, frozen=True, kw_only=True):
+    """An option's month at today's traffic; nano-dollars, in all and for a million tokens."""
 
     spent: Spent
     total: int
@@ -114,7 +114,7 @@ class Report(Struct, frozen=True, kw_only=True):
     level: Level
     serving: Serving
     reachable: bool
-    options: dict[Kind, Option4]
+    options: dict[Kind, Monthly]
     crossings: dict[Kind, Crossing | None]
     bands: dict[Kind, Band]
     swings: tuple[Swing, ...]
@@ -346,5 +346,5 @@ def _at(ordered: Sequence[float], part: float) -> float:
     return ordered[int(part * (len(ordered) - 1))] if ordered else 0.0
 
 
-def _option(spent: Spent, tokens: float) -> Option4:
-    return Option4(spent=spent, total=spent.total, per_million=round(spent.total / tokens * MILLION))
+def _option(spent: Spent, tokens: float) -> Monthly:
+    return Monthly(spent=spent, total=spent.total, per_million=round(spent.total / tokens * MILLION))

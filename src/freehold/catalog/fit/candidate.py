@@ -30,11 +30,6 @@ class Form(Struct, frozen=True, kw_only=True):
     weights: int
     origin: Origin
 
-    @property
-    def width(self) -> float:
-        """Bits a weight, as the scheme's name says; 0 where we do not know the name."""
-        return bits(self.scheme) or 0.0
-
 
 class Candidate(Struct, frozen=True, kw_only=True):
     """A model with what its memory and speed depend on. None is unknown.
@@ -59,7 +54,7 @@ def candidate(model: schema.Model) -> Candidate:
     known = {name: int(size * GB) for name, size in model.weights_gb.items()}
     forms = [Form(scheme=name, weights=size, origin="published") for name, size in known.items()]
     if total is not None and model.attention:
-        published = [bits(name) or 0.0 for name in known if is_gguf(name)]
+        published = [8 * size / (total * GB) for name, size in known.items() if is_gguf(name)]
         for name in LADDER:
             width = BITS[name]
             if all(abs(width - other) > 0.5 for other in published):
