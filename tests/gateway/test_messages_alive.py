@@ -67,6 +67,26 @@ def test_an_error_after_pings_alone_is_told_inside_the_stream(tmp_path: Path) ->
     assert "no such thing" in told(answer)[-1]["error"]["message"]
 
 
+def test_another_deployment_takes_over_after_pings_alone(tmp_path: Path) -> None:
+    go = threading.Event()
+    frames = chunked(delta(content="ok"), delta(finish="stop"), DONE)
+    with (
+        Upstream(always(go, sized(b"{}", status=500), KEEP)) as first,
+        Upstream(always(STREAM, frames, END, KEEP)) as second,
+        house(tmp_path, "[server]\nping_seconds = 0.1\n" + providers(first.port, second.port)) as home,
+        home.caller() as caller,
+    ):
+        caller.say(post(asked(stream=True), path=PATH))
+        caller.until(b"event: ping")
+        go.set()
+        answer = caller.answer()
+
+    events = [event for event in told(answer) if event["type"] != "ping"]
+    assert [e["delta"]["text"] for e in events if e["type"] == "content_block_delta"] == ["ok"]
+    assert (events[0]["type"], events[-1]["type"]) == ("message_start", "message_stop")
+    assert (len(first.asked), len(second.asked)) == (1, 1)
+
+
 def test_a_whole_answer_has_no_pings(tmp_path: Path) -> None:
     go = threading.Event()
     with Upstream(always(go, sized(completion()), KEEP)) as up:
