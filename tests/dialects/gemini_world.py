@@ -70,9 +70,9 @@ WHOLE = [row for row in ALL if chunks_of(row) is None and not failed(row)]
 ERRORS = [row for row in ALL if chunks_of(row) is None and failed(row)]
 
 
-def request(path: str = WHOLE_PATH, *, model: str = "gemini-2.5-flash", **members: Any) -> Request:
+def request(path: str = WHOLE_PATH, **members: Any) -> Request:
     body = {"contents": HI, **members}
-    return GEMINI_GENERATE.decode_request(compact(body), path.format(model))
+    return GEMINI_GENERATE.decode_request(compact(body), path.format("gemini-2.5-flash"))
 
 
 def sent(request: Request, *, model: str = "gemini-2.5-flash") -> Any:

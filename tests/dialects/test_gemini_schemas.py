@@ -70,14 +70,18 @@ def test_json_schema_stays_as_it_is_but_for_words_that_gemini_does_not_know() ->
         ({"enum": ["a", None]}, {"type": "STRING", "enum": ["a"], "nullable": True}, []),
         ({"type": "integer", "enum": [1, 2]}, {"type": "INTEGER"}, ["enum (of other values than text)"]),
         ({"type": "string", "format": "date-time"}, {"type": "STRING", "format": "date-time"}, []),
-        ({"allOf": [{"type": "string", "title": "T"}], "description": "d"}, {"type": "STRING", "title": "T", "description": "d"}, []),
+        (
+            {"allOf": [{"type": "string", "title": "T"}], "description": "d"},
+            {"type": "STRING", "title": "T", "description": "d"},
+            [],
+        ),
         ({"type": "object", "additionalProperties": True}, {"type": "OBJECT"}, []),
         ({"type": "object", "patternProperties": {"x": {}}}, {"type": "OBJECT"}, ["patternProperties"]),
         ({"$ref": "#/$defs/none"}, {}, ["$ref"]),
         ({"$ref": "https://elsewhere.example/schema"}, {}, ["$ref"]),
         ({"properties": {"a": {}}}, {"type": "OBJECT", "properties": {"a": {}}}, []),
     ],
-)  # fmt: skip
+)
 def test_each_word_has_its_place_in_the_subset(
     schema: dict[str, Any], written: dict[str, Any], lost: list[str]
 ) -> None:
@@ -156,7 +160,14 @@ def test_what_is_written_in_the_subset_reads_as_what_it_was(schema: dict[str, An
     assert json_schema(written) == schema
 
 
-@given(st.recursive(st.none() | st.booleans() | st.text(max_size=4) | st.integers(), lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["type", "$ref", "anyOf", "allOf", "properties", "items", "enum", "const", "required", "format", "x"]), inner, max_size=4)))  # fmt: skip
+WORDS = ["type", "$ref", "anyOf", "allOf", "properties", "items", "enum", "const", "required", "format", "x"]
+odd = st.recursive(
+    st.none() | st.booleans() | st.text(max_size=4) | st.integers(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(WORDS), inner, max_size=4),
+)
+
+
+@given(odd)
 def test_no_schema_however_odd_breaks_a_writer(value: Any) -> None:
     subset(value)
     tidied(value)
