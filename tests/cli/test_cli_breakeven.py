@@ -115,7 +115,7 @@ def test_the_traffic_of_a_route_is_read_from_the_ledger_with_what_it_did_cost(fr
         (["--hardware", "H100 SXM + RTX 4090"], "not such hardware"),
         (["--hardware", "T4", "--model", "deepseek-r1"], "DeepSeek-R1 does not fit with 1,400 tokens"),
         (["--hardware", "RTX 3070", "--model", "gemma-4-26b-a4b"], "does not fit"),
-        (["--hardware", "A30", "--api", "gpt-5"], "no buy of a30 is known"),
+        (["--hardware", "A30", "--api", "gpt-5"], "buy (USD for an accelerator) is not known for a30"),
         (["--model", "gpt-5"], "has no public weights"),
         (["--model", "nobody"], "neither a file nor a model"),
         (["--api", "nobody/nothing"], "no price that counts for nobody/nothing"),

@@ -74,7 +74,7 @@ def assumptions(card: Accelerator, given: Values) -> tuple[Assumption, ...]:
         if name not in names and name in given:
             found.append(Assumption(name=name, value=0, low=0, high=0, unit=unit, source=OWN))
         elif name not in names:
-            raise ValueError(f"no {name} of {card.name} is known ({unit}); say it with --set {name}=VALUE")
+            raise ValueError(f"{name} ({unit}) is not known for {card.name}; say it with --set {name}=VALUE")
     told = tuple(
         replace(one, value=given[one.name], low=given[one.name], high=given[one.name], source=OWN)
         if one.name in given
