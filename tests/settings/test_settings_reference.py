@@ -32,6 +32,7 @@ SECTIONS: dict[str, type[Struct]] = {
     "[catalog]": tables.CatalogSettings,
     "[catalog.overrides.NAME]": Override,
     "[flywheel]": tables.FlywheelSettings,
+    "[responses]": tables.ResponsesSettings,
     "[retry]": tables.RetrySettings,
     "[breaker]": tables.BreakerSettings,
     "[record]": tables.RecordSettings,
