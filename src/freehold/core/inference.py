@@ -25,8 +25,8 @@ class Call(Struct, frozen=True, kw_only=True, omit_defaults=True):
     upstream_id: str | None = None
 
 
-Purpose = Literal["caller", "shadow", "replay"]
-"""Why it was asked: for a caller, as a copy for a candidate in shadow, or again, to evaluate."""
+Purpose = Literal["caller", "shadow", "replay", "batch"]
+"""Why it was asked: for a caller, as a copy for a candidate in shadow, again, to evaluate, or for a batch."""
 
 
 class Accepted(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -1,10 +1,13 @@
 """Ports: what the rooms in the middle ask of the world. Only `app.py` knows which adapter stands behind one."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Protocol
 
+from freehold.core.batch import Batch, Hold, LineClaim, LineResult, StoredFile
 from freehold.core.errors import FreeholdError
 from freehold.core.feedback import Feedback
+from freehold.core.ids import Ids
 from freehold.core.inference import Accepted, Inference
 from freehold.core.interaction import Body, Consent
 from freehold.core.principal import Key
@@ -173,4 +176,86 @@ class StoredResponses(Protocol):
 
     def abandoned(self, node: str) -> Sequence[StoredResponse]:
         """What a process of this name was working on when it ended."""
+        ...
+
+
+class Files(Protocol):
+    """Files of callers. `owner` None: of everybody. What has expired at `now` (UTC nanoseconds) is not there."""
+
+    def put(self, file: StoredFile, content: bytes | Path) -> StoredFile:
+        """Keep it, in place of what has its id, once its bytes are on the disk; a path is moved. As it is kept."""
+        ...
+
+    def draft(self) -> Path:
+        """A new file to write, for `put`."""
+        ...
+
+    def path(self, file: StoredFile) -> Path: ...
+
+    def get(self, id: str, *, now: int) -> StoredFile | None: ...
+
+    def page(
+        self, owner: str | None, *, now: int, purpose: str | None, after: str | None, most: int, newest: bool
+    ) -> Sequence[StoredFile]:
+        """At most `most` that follow the one called `after`."""
+        ...
+
+    def held(self, owner: str) -> int:
+        """The bytes of all files of an owner."""
+        ...
+
+    def remove(self, id: str) -> bool:
+        """Remove it and its bytes for good; whether it was there."""
+        ...
+
+    def expire(self, now: int) -> int:
+        """Remove what has expired and no batch needs; how many there were."""
+        ...
+
+
+class Batches(Protocol):
+    """Batches. `owner` None: of everybody. Every step of who works on one prolongs the hold to `until` (UTC
+    nanoseconds); Changed where it is lost."""
+
+    def add(self, batch: Batch) -> None: ...
+
+    def get(self, id: str) -> Batch | None: ...
+
+    def page(self, owner: str | None, *, after: str | None, most: int) -> Sequence[Batch]:
+        """At most `most`, the newest first, that follow the one called `after`."""
+        ...
+
+    def using(self, file: str) -> str | None:
+        """A batch under way that reads this file."""
+        ...
+
+    def change(self, id: str, changed: Callable[[Batch], Batch]) -> Batch | None:
+        """Change it whoever holds it; as it is then."""
+        ...
+
+    def take(self, holder: str, *, home: str, now: int, until: int, most: int) -> Sequence[tuple[Batch, Hold]]:
+        """Hold what is under way in a data folder and held by nobody, the oldest first."""
+        ...
+
+    def release(self, holder: str) -> None:
+        """Let go of everything."""
+        ...
+
+    def move(self, hold: Hold, changed: Callable[[Batch], Batch], *, until: int) -> Batch: ...
+
+    def advance(
+        self, hold: Hold, *, done: Sequence[LineResult], again: Sequence[int], more: int, ids: Ids, until: int
+    ) -> tuple[Batch, Sequence[LineClaim]]:
+        """Finish lines, and claim those of `again` anew and the `more` next ones, each under an id of its own. Nothing
+        is claimed of a batch that is not in progress."""
+        ...
+
+    def unfinished(self, id: str) -> Sequence[LineClaim]: ...
+
+    def finished(self, id: str) -> Sequence[LineResult]:
+        """In the order of the lines."""
+        ...
+
+    def close(self, hold: Hold, changed: Callable[[Batch], Batch]) -> Batch:
+        """Change it for the last time, and forget its lines."""
         ...

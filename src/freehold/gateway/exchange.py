@@ -24,7 +24,7 @@ class Ask(Struct, frozen=True, kw_only=True):
 
     What we ask ourselves, for another `purpose` than a caller, needs no credential: it is charged to `key`. `of` is
     the inference that it copies. `past`: what the account that answered before gets in place of the body. `refusal`:
-    what was found wrong with it before the pipeline.
+    what was found wrong with it before the pipeline. `id`: under which it is recorded, where that was chosen before.
     """
 
     dialect: Dialect
@@ -37,6 +37,7 @@ class Ask(Struct, frozen=True, kw_only=True):
     of: str | None = None
     past: Past | None = None
     refusal: FreeholdError | None = None
+    id: str | None = None
 
 
 def upstream_id(head: Headers) -> str | None:

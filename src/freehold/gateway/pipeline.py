@@ -123,7 +123,7 @@ class Pipeline:
 
     def infer(self, ask: Ask, end: End) -> Relay | None:
         """Serve one request into `end`. Gives the flow control of the running call, or None when it is over."""
-        exchange = Exchange(self._ids(), self._clock(), ask, self.world)
+        exchange = Exchange(ask.id or self._ids(), self._clock(), ask, self.world)
         end.begin(exchange)
         recorder = Recorder(exchange, end, self._desk)
         try:

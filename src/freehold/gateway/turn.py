@@ -32,6 +32,11 @@ class Turn:
         self._closed: list[tuple[Inference, Then]] = []
         self._writes: list[Callable[[], None]] = []
 
+    @property
+    def running(self) -> int:
+        """Requests that have begun and whose record is not yet given."""
+        return self._running
+
     def enter(self) -> None:
         """A request begins; its `close` will follow."""
         self._running += 1

@@ -184,6 +184,18 @@ class Keyring:
             raise _ended(key)
         return key
 
+    def named(self, id: str, now: int) -> Key | None:
+        """The key with this id, for what was asked with it before; None for '' where the ring is open. Unauthenticated
+        where it is good for nothing any more."""
+        if self.open and not id:
+            return None
+        entry = self._entries.get(id.encode())
+        if entry is None or entry.key is None:
+            raise Unauthenticated("What asked for this has no key any more; ask again with one")
+        if now >= entry.until:
+            raise _ended(entry.key)
+        return entry.key
+
     def allows(self, key: Key, route: str, *models: str) -> bool:
         """Whether `key` may ask for `route`, and be served by a model that goes by any of the names `models`.
 

@@ -192,3 +192,49 @@ response_items = Table(
     Column("response", Text, primary_key=True),
     Index(None, "owner", "response"),
 )
+
+files = Table(
+    "files",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("owner", Text, nullable=False),  # the key that made it; '' where the door was open
+    Column("at", BigInteger, nullable=False),  # UTC nanoseconds
+    Column("expires_at", BigInteger),
+    Column("purpose", Text, nullable=False),
+    Column("home", Text, nullable=False),  # the data folder that has its bytes
+    Column("digest", Text, nullable=False),  # SHA-256 of them, hex
+    Column("size", BigInteger, nullable=False),  # bytes
+    Column("record", Text, nullable=False),  # the whole of it, JSON
+    Index(None, "owner", "id"),
+    Index(None, "digest"),
+    Index(None, "expires_at"),
+)
+
+batches = Table(
+    "batches",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("owner", Text, nullable=False),
+    Column("home", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("input", Text, nullable=False),  # the file of its requests
+    Column("holder", Text, nullable=False),  # the process that works on it; '' for none
+    Column("held_until", BigInteger, nullable=False),  # the lease runs until here, UTC nanoseconds
+    Column("epoch", BigInteger, nullable=False),  # counts the holders; an earlier one may change nothing
+    Column("record", Text, nullable=False),
+    Index(None, "owner", "id"),
+    Index(None, "status"),
+    Index(None, "input"),
+)
+
+batch_lines = Table(
+    "batch_lines",
+    metadata,
+    Column("batch", Text, primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),  # from 0
+    Column("inference", Text, nullable=False),  # under this id it is sent, written before it is
+    Column("epoch", BigInteger, nullable=False),
+    Column("offset", BigInteger),  # of its result, in the spool of the epoch; none: claimed and not finished
+    Column("length", BigInteger),
+    Column("good", Boolean),
+)
