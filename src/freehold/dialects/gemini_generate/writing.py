@@ -19,7 +19,7 @@ from freehold.dialects.gemini_generate.framing import JSON, Frame
 from freehold.dialects.gemini_generate.parts import Part, Speaking, joined
 from freehold.dialects.gemini_generate.patching import patched
 from freehold.dialects.gemini_generate.usage import usage_json
-from freehold.dialects.sse import payload, replaced
+from freehold.dialects.sse import payload
 
 _encode = msgspec.json.Encoder().encode
 _pieces = msgspec.json.Decoder(list[Raw]).decode
@@ -42,8 +42,8 @@ class Own:
         raw, frame = event.raw, self._frame
         if frame is None:
             return patched(raw, event.deltas) if event.touched and raw[:1] == b"{" else raw
-        if raw[:5] == b"data:" and frame.sse:
-            return replaced(raw, patched(payload(raw), event.deltas)) if event.touched else raw
+        if raw[:5] == b"data:" and frame.sse and not event.touched:
+            return raw
         if not raw:
             return self._more(event, frame)
         if raw[:1] == b"[":  # an array of responses, sent at once
