@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from freehold.dialects.anthropic_messages.dialect import ANTHROPIC_MESSAGES
+from freehold.dialects.bedrock_converse.dialect import BEDROCK_CONVERSE
 from freehold.dialects.dialect import Dialect
 from freehold.dialects.gemini_generate.dialect import GEMINI_GENERATE
 from freehold.dialects.ollama.dialect import OLLAMA_CHAT, OLLAMA_GENERATE
@@ -19,6 +20,7 @@ _CHATS: tuple[Dialect, ...] = (
     OPENAI_COMPLETIONS,
     OLLAMA_CHAT,
     OLLAMA_GENERATE,
+    BEDROCK_CONVERSE,
 )
 _SINGLE: tuple[Dialect, ...] = (
     OPENAI_EMBEDDINGS,
