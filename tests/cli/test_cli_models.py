@@ -83,6 +83,11 @@ def test_a_name_that_does_not_exist_gets_a_hint(freehold) -> None:
     assert freehold("models", "--on", "tomorrow").code == 2
 
 
+def test_a_name_that_only_one_model_goes_on_from_stands_for_it(freehold) -> None:
+    assert freehold("models", "show", "qwen3.5-122b", "--json").json["model"]["id"] == "qwen3.5-122b-a10b"
+    assert freehold("models", "show", "gemma-4").code == 1  # there are several
+
+
 def test_the_clauses_of_a_licence_are_shown_with_where_they_stand_and_when_they_were_read(freehold) -> None:
     scout = freehold("models", "show", "llama-4-scout").out
     glm = freehold("models", "show", "glm-5.1")

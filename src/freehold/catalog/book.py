@@ -111,6 +111,14 @@ class Catalog:
         retired = any(alias == name for alias, *_ in self.file.aliases)
         return None if retired else self.models.get(name)
 
+    def meant(self, name: str, on: str) -> Model | None:
+        """The same for people: also the one model whose name goes on from this, as qwen3.5-122b does."""
+        named = self.named(name, on)
+        if named is not None or any(alias == name for alias, *_ in self.file.aliases):
+            return named
+        longer = [model for id_, model in self.models.items() if id_.startswith(f"{name.lower()}-")]
+        return longer[0] if len(longer) == 1 else None
+
     def listings(self, model: str) -> tuple[Listing, ...]:
         """What the sources list for a model."""
         if model not in self._decoded:

@@ -218,7 +218,7 @@ def _candidates(book: Catalog, name: str | None) -> Sequence[Candidate]:
             return [opened(path)]
         except (ValueError, OSError) as error:
             raise InvalidRequest(f"{name} is not a model that can be measured: {error}") from None
-    model = book.named(name, today(time.time_ns()))
+    model = book.meant(name, today(time.time_ns()))
     if model is None:
         raise InvalidRequest(f"There is neither a file nor a model of the catalog named {name}")
     if not model.open_weights:
@@ -250,7 +250,7 @@ def _offer(book: Catalog, name: str, at: int) -> Published | None:
     exact = book.offer(provider, id_, on) if id_ else None
     if exact is not None:
         return exact
-    model = book.named(name, on)
+    model = book.meant(name, on)
     offers = () if model is None else book.offers(model.id, on)
     priced: list[tuple[int, str, str, Published]] = [
         (p.input + p.output, o.provider, o.id, o) for o in offers if o.tariff.value and (p := o.tariff.value.price(at))

@@ -76,7 +76,7 @@ def fit_models(book: Catalog, wanted: str | None, on: str, machine: Machine, con
         except (ValueError, OSError) as error:
             raise InvalidRequest(f"{wanted} is not a model that can be measured: {error}") from None
     elif wanted is not None:
-        model = book.named(wanted, on)
+        model = book.meant(wanted, on)
         if model is None:
             raise InvalidRequest(
                 f"There is neither a file nor a model of the catalog named {wanted}; `freehold models` lists the models"

@@ -139,7 +139,7 @@ def show(
 ) -> None:
     """Facts of a model with their sources and dates, its offers side by side, memory and speed on your hardware."""
     book, at = _book(settings, data), _at(on)
-    model = book.named(name, today(at))
+    model = book.meant(name, today(at))
     if model is None:
         raise InvalidRequest(_unknown(book, name, today(at)))
     offers = book.offers(model.id, today(at))
