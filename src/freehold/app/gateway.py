@@ -25,7 +25,7 @@ from freehold.dialects.single.embeddings import COHERE_EMBED, GEMINI_EMBED, OLLA
 from freehold.dialects.single.rerank import MODERATIONS, RERANK
 from freehold.flywheel.feedback.pages import pages as feedback_pages
 from freehold.gateway.bounds import DoorLimits
-from freehold.gateway.gemini_pages import gemini_pages
+from freehold.gateway.gemini_pages import GEMINI_MARKS, gemini_pages
 from freehold.gateway.http import Connection, Door
 from freehold.gateway.ollama_pages import ollama_pages
 from freehold.gateway.pages import Page, application, pages, who
@@ -61,6 +61,7 @@ HOT = Paths(
         *(Pattern(begin, end, GEMINI_GENERATE) for begin in GEMINI_PATHS for end in GEMINI_CALLS),
     ],
     below={b"/v1beta/": GEMINI_GENERATE, b"/v1beta1/": GEMINI_GENERATE},
+    marks=dict.fromkeys(GEMINI_MARKS, GEMINI_GENERATE),
 )
 
 
@@ -134,9 +135,8 @@ class Gateway:
         kept = response_pages(conversations)
         self.pages = (
             *count_pages(pipeline),
-            *every,
+            *gemini_pages(lambda: pipeline.world, every),
             *ollamas,
-            *gemini_pages(lambda: pipeline.world),
             *kept,
             *self._feedback(),
         )

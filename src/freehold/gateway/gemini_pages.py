@@ -1,9 +1,10 @@
 """The pages by which Gemini's clients find out what there is (ai.google.dev/api/models)."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -11,13 +12,17 @@ from freehold.core.errors import InvalidRequest, UnknownModel
 from freehold.gateway.pages import Page
 from freehold.gateway.world import World
 
+GEMINI_MARKS = (b"x-goog-api-client", b"x-goog-api-key")
+"""Headers by which Gemini's clients are known at paths that others use too."""
 METHODS = ["generateContent", "countTokens"]
+Answering = Callable[[Request], Awaitable[Response]]
 MOST, USUAL = 1000, 50
 """Models on one page, at most and where nobody says."""
 
 
-def gemini_pages(world: Callable[[], World]) -> tuple[Page, ...]:
-    """The pages; `world` gives the one of the moment."""
+def gemini_pages(world: Callable[[], World], every: Sequence[Page]) -> tuple[Page, ...]:
+    """Every page, with Gemini's; `world` gives the one of the moment. Where a page of its path is there already, it
+    stays the one of other clients."""
 
     async def models(request: Request) -> Response:
         names = [name for name, _ in world().models]
@@ -33,10 +38,22 @@ def gemini_pages(world: Callable[[], World]) -> tuple[Page, ...]:
             raise UnknownModel(f"No route, model or deployment is called {name[:200]!r}", param="model")
         return _json(_model(world(), name))
 
+    ours = {"/models": models, "/models/{name:path}": model}
+    shared = {f"/v1{path}": answer for path, answer in ours.items()}
     return (
-        Page(path="/v1beta/models", permission="key", answer=models),
-        Page(path="/v1beta/models/{name:path}", permission="key", answer=model),
+        *(replace(p, answer=_either(shared[p.path], p.answer)) if p.path in shared else p for p in every),
+        *(Page(path=f"/v1beta{path}", permission="key", answer=answer) for path, answer in ours.items()),
     )
+
+
+def _either(gemini: Answering, other: Answering) -> Answering:
+    """The one for Gemini's clients, the other for the rest."""
+
+    async def answer(request: Request) -> Response:
+        headers = dict(request.headers.raw)
+        return await (gemini if any(mark in headers for mark in GEMINI_MARKS) else other)(request)
+
+    return answer
 
 
 def _model(world: World, name: str) -> dict[str, Any]:

@@ -17,7 +17,7 @@ class Pattern(Struct, frozen=True):
 
 class Paths:
     """The paths at which inference is asked for. `first` is the dialect of errors where none is known; `below` are the
-    beginnings of paths that one dialect has for itself."""
+    beginnings of paths that one dialect has for itself, `marks` headers that only its clients send."""
 
     def __init__(
         self,
@@ -25,10 +25,12 @@ class Paths:
         patterns: Sequence[Pattern] = (),
         *,
         below: Mapping[bytes, Dialect] | None = None,
+        marks: Mapping[bytes, Dialect] | None = None,
     ) -> None:
         self._exact = dict(exact)
         self._patterns = tuple(patterns)
         self._below = dict(below or {})
+        self._marks = dict(marks or {})
         self.first = next(iter(exact.values()))
 
     def get(self, path: bytes) -> Dialect | None:
@@ -46,6 +48,8 @@ class Paths:
         dialect = self.get(path)
         if dialect is None:
             dialect = next((one for begin, one in self._below.items() if path.startswith(begin)), None)
+        if dialect is None:
+            dialect = next((one for mark, one in self._marks.items() if mark in headers), None)
         if dialect is not None:
             return dialect
         for known in self._exact.values():
