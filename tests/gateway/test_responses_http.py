@@ -3,7 +3,6 @@ streamed, tools, schemas; kept, continued, shown, cancelled and deleted."""
 
 import json
 import os
-import sqlite3
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +18,6 @@ from scripted_upstream import (
     DONE,
     END,
     KEEP,
-    LEAVE,
     STREAM,
     Upstream,
     always,
@@ -346,81 +344,6 @@ def test_items_that_are_only_named_are_found(tmp_path: Path) -> None:
         assert [m["content"] for m in chat_asked(up)["messages"]] == ["a", "one", "b"]
 
 
-# in the background
-
-
-def test_a_response_in_the_background_is_asked_for_until_it_is_there(client: OpenAI) -> None:
-    made = valid(client.responses.create(model="support", input="hi", background=True))
-    assert (made.status, made.background, made.output) == ("queued", True, [])
-
-    while made.status == "queued":
-        made = client.responses.retrieve(made.id)
-    assert (made.status, made.background, valid(made).output_text) == ("completed", True, "Hello there")
-    follow = client.responses.create(model="support", input=ASK, previous_response_id=made.id)
-    assert follow.previous_response_id == made.id
-
-
-def test_a_response_in_the_background_is_cancelled(tmp_path: Path) -> None:
-    with (
-        Upstream(always(LEAVE)) as up,
-        house(tmp_path, providers(up.port)) as home,
-        OpenAI(base_url=home.base_url, api_key="none", max_retries=0) as client,
-    ):
-        made = client.responses.create(model="r", input="hi", background=True)
-        home.until(lambda: up.asked)
-        cancelled = valid(client.responses.cancel(made.id))
-
-        assert (cancelled.id, cancelled.status) == (made.id, "cancelled")
-        assert up.left.wait(60)
-        assert client.responses.retrieve(made.id).status == "cancelled"
-        assert client.responses.cancel(made.id).status == "cancelled"
-        with pytest.raises(openai.BadRequestError):
-            client.responses.create(model="r", input="hi", background=True, store=False)
-
-
-def test_a_synchronous_response_cannot_be_cancelled(client: OpenAI) -> None:
-    made = client.responses.create(model="support", input="hi")
-    with pytest.raises(openai.BadRequestError, match="Cannot cancel a synchronous response"):
-        client.responses.cancel(made.id)
-
-
-def test_what_fails_in_the_background_says_why(tmp_path: Path) -> None:
-    body = b'{"error":{"message":"said no","type":"t","param":null,"code":"nope"}}'
-    with (
-        Upstream(always(sized(body, status=400))) as up,
-        house(tmp_path, providers(up.port)) as home,
-        OpenAI(base_url=home.base_url, api_key="none", max_retries=0) as client,
-    ):
-        made = client.responses.create(model="r", input="hi", background=True)
-        while made.status == "queued":
-            made = client.responses.retrieve(made.id)
-        with pytest.raises(openai.NotFoundError):  # refused at once: there is nothing to ask for later
-            client.responses.create(model="nobody", input="hi", background=True)
-
-    assert made.status == "failed"
-    assert made.error is not None
-    assert "said no" in made.error.message
-
-
-def test_a_response_on_which_a_dead_process_worked_has_failed(tmp_path: Path) -> None:
-    with Upstream(always(LEAVE)) as up:
-        with house(tmp_path, providers(up.port)) as home, OpenAI(base_url=home.base_url, api_key="none") as client:
-            made = client.responses.create(model="r", input="hi", background=True)
-            home.until(lambda: up.asked)
-            home.run(home.gateway.responses.conversations.memory.keeping.settled())
-            with sqlite3.connect(tmp_path / "data" / "freehold.sqlite") as database:
-                row = database.execute("SELECT * FROM responses").fetchone()
-        with sqlite3.connect(tmp_path / "data" / "freehold.sqlite") as database:
-            database.execute("DELETE FROM responses")
-            database.execute(f"INSERT INTO responses VALUES ({','.join('?' * len(row))})", row)
-        with house(tmp_path, providers(up.port)) as home, OpenAI(base_url=home.base_url, api_key="none") as client:
-            found = client.responses.retrieve(made.id)
-
-    assert found.status == "failed"
-    assert found.error is not None
-    assert "ended while it worked" in found.error.message
-
-
 STREAMED = [STREAM + chunked(delta(role="assistant"), delta(content="good"), delta(finish="stop"), DONE) + END, KEEP]
 
 
@@ -435,3 +358,11 @@ def test_many_streams_at_once_are_all_kept(tmp_path: Path) -> None:
 
         assert {client.responses.retrieve(r.id).output_text for r in last} == {"good"}
         assert len({r.id for r in last}) == 8
+
+
+def test_a_request_that_cannot_be_read_makes_no_deployment_unwell(home: House, client: OpenAI) -> None:
+    for _ in range(12):
+        got = home.ask(post({"model": "support", "input": "hi", "tools": [{"type": "function"}]}, path="/v1/responses"))
+        assert (got.status, got.error["param"]) == (400, "tools")
+
+    assert client.responses.create(model="support", input="hi").output_text == "Hello there"

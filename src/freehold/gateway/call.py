@@ -13,6 +13,7 @@ from freehold.core.deployment import Deployment
 from freehold.core.errors import (
     Abstained,
     Broken,
+    CallerError,
     CredentialRefused,
     FreeholdError,
     Internal,
@@ -369,7 +370,7 @@ class Relay(Struct, eq=False):
                 upstream_id=upstream_id(exchange.head) if attempt.status else None,
             )
         )
-        if left or isinstance(error, Rejected | Abstained | NotCarried):
+        if left or isinstance(error, CallerError | Rejected | Abstained | NotCarried):
             health.abandon(attempt.deployment.id)
         else:
             began = exchange.first_content
