@@ -287,6 +287,7 @@ def test_errors_are_googles_at_every_path_of_gemini(tmp_path: Path) -> None:
             (404, "NOT_FOUND", post({"contents": HI}, auth, path="/v1beta/models/none:generateContent")),
             (404, "NOT_FOUND", get("/v1beta/models/none", auth)),
             (404, "NOT_FOUND", get("/v1beta/other", auth)),
+            (404, "NOT_FOUND", get("/v1/models/none", auth)),
             (400, "INVALID_ARGUMENT", post({"contents": 5}, auth, path=WHOLE)),
             (400, "INVALID_ARGUMENT", post(b"no json", auth, path=SSE)),
             (400, "INVALID_ARGUMENT", get("/v1beta/models?pageSize=x", auth)),
@@ -350,7 +351,12 @@ def test_models_are_listed_page_by_page_with_the_limits_that_hold(tmp_path: Path
         second = home.ask(get(f"/v1beta/models?pageSize=50&pageToken={first['nextPageToken']}")).json
         one = home.ask(get("/v1beta/models/d0")).json
 
+        shared = home.ask(get("/v1/models", "x-goog-api-client: google-genai-sdk/3.6")).json
+        others = home.ask(get("/v1/models")).json
+
     names = [m["name"] for m in (*first["models"], *second["models"])]
+    assert [m["name"] for m in shared["models"]] == names
+    assert [f"models/{m['id']}" for m in others["data"]] == names
     assert len(first["models"]) == 2
     assert "nextPageToken" not in second
     assert {"models/r", "models/auto", "models/d0", "models/gemini-3-flash"} <= set(names)
