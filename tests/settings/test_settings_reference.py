@@ -33,6 +33,7 @@ SECTIONS: dict[str, type[Struct]] = {
     "[catalog.overrides.NAME]": Override,
     "[flywheel]": tables.FlywheelSettings,
     "[responses]": tables.ResponsesSettings,
+    "[batches]": tables.BatchesSettings,
     "[retry]": tables.RetrySettings,
     "[breaker]": tables.BreakerSettings,
     "[record]": tables.RecordSettings,

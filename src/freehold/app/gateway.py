@@ -10,6 +10,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from freehold.app.batches import KeptBatches
 from freehold.app.counting import count_pages
 from freehold.app.engine import SIMULATED, Engine, Told
 from freehold.app.responses import KeptResponses
@@ -84,6 +85,7 @@ class Gateway:
         self, path: Path | None, env: Mapping[str, str], *, change: Callable[[Settings], Settings], told: Told
     ) -> None:
         self.engine = Engine(path, env, change=change, told=told)
+        self._told = told
         self._stopped = asyncio.Event()
         self._reloading: set[asyncio.Task[None]] = set()
 
@@ -91,8 +93,10 @@ class Gateway:
         opened = await self.engine.open()
         self.responses = KeptResponses(self.engine, opened.settings)
         await self.responses.start()
+        self.batches = KeptBatches(self.engine, opened.settings, self.responses.conversations, self._told)
         url = await self._listen(opened.settings.server)
         self.engine.run()
+        await self.batches.start()
         return Started(
             url=url,
             settings=opened.settings,
@@ -114,7 +118,7 @@ class Gateway:
     async def stop(self) -> None:
         """Take no new work, let streams finish, settle money and ledger, close."""
         self._server.close()
-        await self.door.drain(self._drain_seconds)
+        await asyncio.gather(self.door.drain(self._drain_seconds), self.batches.close(self._drain_seconds))
         await asyncio.gather(*self._reloading, return_exceptions=True)
         await self.responses.close()
         await self.engine.close()
@@ -138,6 +142,7 @@ class Gateway:
             *gemini_pages(lambda: pipeline.world, every),
             *ollamas,
             *kept,
+            *self.batches.pages,
             *self._feedback(),
         )
         app = application(pipeline, self.pages, HOT)

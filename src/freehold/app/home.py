@@ -30,16 +30,19 @@ from freehold.ledger.journal import Journal
 from freehold.ledger.segment import START, Position
 from freehold.settings.snapshot import restore, snapshot
 from freehold.settings.tables import Settings
+from freehold.store.batches import SqlBatches
 from freehold.store.bodies.files import BodyFiles
 from freehold.store.bodies.writer import WritingBodies
 from freehold.store.budgets import SqlBudgets
 from freehold.store.database import Database
 from freehold.store.documents import SqlDocuments
 from freehold.store.feedback import SqlConsents, SqlFeedback
+from freehold.store.files import SqlFiles
 from freehold.store.inferences import SqlInferences
 from freehold.store.keys import SqlKeys
 from freehold.store.parcels import SqlParcels
 from freehold.store.responses import SqlResponses
+from freehold.store.spool import Spools
 
 NODES = 64
 """Processes beside the gateway that one data folder may have at the same time, each with a ledger of its own."""
@@ -91,6 +94,9 @@ class Home:
         self.consents = SqlConsents(self.database)
         self.ledger = self.folder / "ledger"
         self.id = _id(self.folder / "home.id")
+        self.files = SqlFiles(self.database, self.folder / "files", self.id)
+        self.batches = SqlBatches(self.database)
+        self.spools = Spools(self.folder / "batches")
         self._parcels = None if url is None else SqlParcels(self.database)
         self._nodes = SqlDocuments(self.database, "node", Claim)
         self.replays = self.folder / "cache" / "replays"

@@ -204,6 +204,12 @@ class ResponsesSettings(Struct, frozen=True, kw_only=True):
     keep_days: Annotated[float, Meta(ge=0, le=36_500)] = 30.0
 
 
+class BatchesSettings(Struct, frozen=True, kw_only=True):
+    """Requests under way, those of callers included, from which on those of batches wait."""
+
+    at_once: Annotated[int, Meta(ge=1, le=10_000)] = 16
+
+
 class Settings(Struct, frozen=True, kw_only=True):
     """Everything an operator can set."""
 
@@ -222,3 +228,4 @@ class Settings(Struct, frozen=True, kw_only=True):
     catalog: CatalogSettings = CatalogSettings()
     flywheel: FlywheelSettings = FlywheelSettings()
     responses: ResponsesSettings = ResponsesSettings()
+    batches: BatchesSettings = BatchesSettings()

@@ -126,7 +126,8 @@ class Conversations:
         asked = members(value)
         if not asked:
             return ask, None, False
-        key = self._pipeline.authenticate(ask.credential, ask.headers)
+        own = ask.purpose != "caller"
+        key = ask.key if own else self._pipeline.authenticate(ask.credential, ask.headers)
         owner = "" if key is None else key.id
         previous, background = asked.get(PREVIOUS), asked.get("background") is True and asked.get("stream") is not True
         if background:
