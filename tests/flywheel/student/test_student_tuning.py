@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from freehold.core.errors import InvalidRequest
 from freehold.flywheel.tuning.student.calibrate import NEVER, kept, line, threshold
+from freehold.flywheel.tuning.student.libraries import factored, solve_factored
 from freehold.flywheel.tuning.student.measure import calibration_error
 from freehold.flywheel.tuning.student.near import vote
 from freehold.flywheel.tuning.student.rounds import Round, rounds
@@ -110,7 +111,11 @@ def test_n_grams_alone_make_a_student_that_needs_no_encoder(tmp_path: Path) -> N
     assert student.predict("hello, i lost the card").target == "card_lost"
 
 
-def test_what_the_votes_say_of_held_rows_is_what_the_others_alone_would_have_said() -> None:
+@pytest.mark.parametrize("block", [1024, 50])
+def test_what_the_votes_say_of_held_rows_is_what_the_others_alone_would_have_said(
+    block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("freehold.flywheel.tuning.student.libraries.BLOCK", block)
     dice = np.random.default_rng(0)
     vectors = dice.normal(size=(120, 6)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
@@ -133,6 +138,20 @@ def test_what_the_votes_say_of_held_rows_is_what_the_others_alone_would_have_sai
         near = nearness(vectors[round_.hold], vectors[round_.learn][alone.rows])
         for enum in (0, 1):
             assert votes.held[enum][number] == pytest.approx(near @ alone.votes[enum], abs=1e-3)
+
+
+def test_votes_solve_the_ridge_regression_that_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("freehold.flywheel.tuning.student.libraries.BLOCK", 30)
+    dice = np.random.default_rng(0)
+    matrix = dice.normal(size=(100, 100)).astype(np.float32)
+    matrix = matrix @ matrix.T + 10 * np.eye(100, dtype=np.float32)
+    right = dice.normal(size=(100, 3)).astype(np.float32)
+
+    found = solve_factored(factored(matrix.copy()), right)
+
+    assert found == pytest.approx(np.linalg.solve(matrix.astype(np.float64), right), abs=1e-4)
+    with pytest.raises(ValueError, match="not positive definite"):
+        factored(np.diag(np.array([1] * 40 + [-1], np.float32)))
 
 
 def test_of_very_many_texts_some_vote_and_the_held_ones_are_judged_by_those_to_learn_from(

@@ -12,7 +12,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from freehold.flywheel.tuning.student.libraries import solve_factored
+from freehold.flywheel.tuning.student.libraries import factored, solve_factored
 from freehold.flywheel.tuning.student.net import Labels
 from freehold.flywheel.tuning.student.rounds import Round
 from freehold.runtime.encoder.port import Matrix
@@ -21,8 +21,11 @@ from freehold.runtime.student.heads import nearness
 RIDGE = np.float32(0.02)
 """Against a nearness of 1 to oneself: how far a text's vote may be from its own label."""
 
+HEAVIEST = np.float32(4)
+"""A text's weight above this changes nothing: single precision would no longer do."""
+
 MOST = 10_240
-"""Texts that vote; of more, as many are drawn. Their nearness takes 4 bytes a pair, twice, and time by the cube."""
+"""Texts that vote; of more, as many are drawn. Their nearness takes 4 bytes a pair, and time by the cube."""
 
 
 class Votes(Struct, frozen=True):
@@ -55,9 +58,8 @@ def vote(
     aim = np.concatenate(targets, axis=1)
     chosen = vectors[rows]
     near = nearness(chosen, chosen)
-    near[np.diag_indices(len(rows))] += RIDGE / weights[rows]
-    factor = np.linalg.cholesky(near)
-    del near
+    near[np.diag_indices(len(rows))] += RIDGE / np.minimum(weights[rows], HEAVIEST)
+    factor = factored(near)
     votes = solve_factored(factor, aim)
     ends = np.cumsum(classes)[:-1]
     said = _held(factor[len(others) :, len(others) :], votes[len(others) :], aim[len(others) :], plan)

@@ -50,6 +50,7 @@ class Deep:
             "out": _uniform(random, hidden, classes),
             "out_b": np.zeros(classes, np.float32),
         }
+        self._seen, self._place = np.zeros(columns, np.bool_), np.empty(columns, np.int32)
         self._moments = (np.zeros_like(self.deep), np.zeros_like(self.deep))
         self._small_moments = {n: (np.zeros_like(p), np.zeros_like(p)) for n, p in self.small.items()}
 
@@ -69,8 +70,12 @@ class Deep:
 
     def _step(self, rows: Sparse, labels: Labels, weights: Matrix, rate: float, step: int) -> None:
         plan, p = self.plan, self.small
-        used, inverse = np.unique(rows.indices, return_inverse=True)
-        local = csr_matrix((rows.data, inverse.astype(np.int32), rows.indptr), shape=(len(labels), len(used)))
+        seen = self._seen
+        seen[rows.indices] = True
+        used = np.flatnonzero(seen)
+        seen[used] = False
+        self._place[used] = np.arange(len(used), dtype=np.int32)
+        local = csr_matrix((rows.data, self._place[rows.indices], rows.indptr), shape=(len(labels), len(used)))
         before: Matrix = local @ self.deep[used] + p["deep_b"]
         mask = (self._random.random(before.shape, dtype=np.float32) >= plan.dropout) / np.float32(1 - plan.dropout)
         hidden = np.maximum(before, 0) * mask
@@ -102,9 +107,20 @@ class _Scale:
         self._correct = np.float32(1 / (1 - 0.999**step))
 
     def step(self, value: Matrix, slope: Matrix, first: Matrix, second: Matrix) -> None:
-        first += np.float32(0.1) * (slope - first)
-        second += np.float32(0.001) * (slope * slope - second)
-        value -= self._rate * first / (np.sqrt(second * self._correct) + np.float32(1e-8))
+        """Moves `value` and its moments in place and uses `slope` up: new memory for each part would take longer."""
+        part = slope - first
+        part *= np.float32(0.1)
+        first += part
+        slope *= slope
+        slope -= second
+        slope *= np.float32(0.001)
+        second += slope
+        np.multiply(second, self._correct, out=part)
+        np.sqrt(part, out=part)
+        part += np.float32(1e-8)
+        np.divide(first, part, out=part)
+        part *= self._rate
+        value -= part
 
 
 def _uniform(random: np.random.Generator, rows: int, columns: int) -> Matrix:
