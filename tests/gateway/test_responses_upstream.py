@@ -1,6 +1,7 @@
 """Responses through a running gateway to providers that speak them too: verbatim, and what they hold stays there."""
 
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -239,3 +240,36 @@ def test_a_chat_client_is_served_by_responses(tmp_path: Path) -> None:
             "function_call_output",
         ]
         assert asked(up)["input"][1] == SEALED
+
+
+def test_reasoning_of_two_accounts_in_one_conversation_goes_back_to_each_alone(tmp_path: Path) -> None:
+    theirs = {**SEALED, "id": "rs_2", "encrypted_content": "gAAAA-other"}
+    with (
+        Upstream(turns(answer("resp_1", "one", store=False, before=(SEALED,)))) as one,
+        Upstream(turns(answer("resp_2", "two", store=False, before=(theirs,)), answer("resp_3"))) as other,
+        house(tmp_path, settings(one.port, other.port)) as home,
+        client_of(home) as client,
+    ):
+        client.responses.create(model="r0", input="a")
+        client.responses.create(model="r1", input="b", previous_response_id="resp_1")
+        client.responses.create(model="r1", input="c", previous_response_id="resp_2")
+
+        assert [i for i in asked(other)["input"] if i.get("type") == "reasoning"] == [theirs]
+
+
+def test_a_response_can_be_continued_as_soon_as_its_stream_says_that_it_is_over(tmp_path: Path) -> None:
+    frames, _ = streamed("resp_s")
+    read = threading.Event()
+    slow: list[Any] = [frames.removesuffix(END), read, END, KEEP]
+    with (
+        Upstream(turns(slow, answer("resp_2"))) as up,
+        house(tmp_path, settings(up.port)) as home,
+        client_of(home) as client,
+    ):
+        for event in client.responses.create(model="r0", input="a", stream=True):
+            if event.type == "response.completed":
+                assert client.responses.retrieve("resp_s").output_text == "good"
+                read.set()
+        client.responses.create(model="r0", input="b", previous_response_id="resp_s")
+
+        assert asked(up) == {"model": "m0", "input": "b", "previous_response_id": "resp_s"}
