@@ -37,6 +37,7 @@ class Accepted(Struct, frozen=True, kw_only=True, omit_defaults=True):
     route: str
     key: str | None = None
     team: str | None = None
+    purpose: Purpose = "caller"
 
 
 class Inference(Struct, frozen=True, kw_only=True, omit_defaults=True):

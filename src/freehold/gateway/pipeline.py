@@ -321,6 +321,7 @@ class Pipeline:
                 route=exchange.route,
                 key=None if key is None else key.id,
                 team=None if key is None else key.team,
+                purpose=exchange.ask.purpose,
             ),
             relay.start,
         )

@@ -254,6 +254,7 @@ def _unknown(accepted: Accepted) -> Inference:
         route=accepted.route,
         key=accepted.key,
         team=accepted.team,
+        purpose=accepted.purpose,
         error="process_died",
         message="The process ended before this inference did; found at the next start",
     )
