@@ -178,12 +178,7 @@ def judge(shape: Any, value: Any, at: str) -> None:
         return
     match shape.type_name:
         case "structure":
-            assert isinstance(value, dict), at
-            assert value.keys() <= shape.members.keys(), f"{at}: {value.keys() - shape.members.keys()}"
-            assert set(shape.required_members) <= value.keys(), f"{at}: {set(shape.required_members) - value.keys()}"
-            assert not shape.is_tagged_union or len(value) == 1, f"{at}: {list(value)}"
-            for name, one in value.items():
-                judge(shape.members[name], one, f"{at}.{name}")
+            judge_structure(shape, value, at)
         case "list":
             assert isinstance(value, list), at
             for number, one in enumerate(value):
@@ -195,13 +190,26 @@ def judge(shape: Any, value: Any, at: str) -> None:
         case "blob":
             b64decode(value, validate=True)
         case "string":
-            assert isinstance(value, str), at
-            assert not shape.enum or value in shape.enum, f"{at}: {value}"
-            pattern = shape.metadata.get("pattern")
-            assert pattern is None or re.fullmatch(pattern, value), f"{at}: {value}"
-            assert shape.metadata.get("min", 0) <= len(value) <= shape.metadata.get("max", len(value)), at
+            judge_text(shape, value, at)
         case "boolean":
             assert isinstance(value, bool), at
         case _:
-            assert isinstance(value, int | float) and not isinstance(value, bool), at
+            assert type(value) in {int, float}, at
             assert shape.metadata.get("min", value) <= value <= shape.metadata.get("max", value), f"{at}: {value}"
+
+
+def judge_structure(shape: Any, value: Any, at: str) -> None:
+    assert isinstance(value, dict), at
+    assert value.keys() <= shape.members.keys(), f"{at}: {value.keys() - shape.members.keys()}"
+    assert set(shape.required_members) <= value.keys(), f"{at}: {set(shape.required_members) - value.keys()}"
+    assert not shape.is_tagged_union or len(value) == 1, f"{at}: {list(value)}"
+    for name, one in value.items():
+        judge(shape.members[name], one, f"{at}.{name}")
+
+
+def judge_text(shape: Any, value: Any, at: str) -> None:
+    assert isinstance(value, str), at
+    assert not shape.enum or value in shape.enum, f"{at}: {value}"
+    pattern = shape.metadata.get("pattern")
+    assert pattern is None or re.fullmatch(pattern, value), f"{at}: {value}"
+    assert shape.metadata.get("min", 0) <= len(value) <= shape.metadata.get("max", len(value)), at

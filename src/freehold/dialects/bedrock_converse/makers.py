@@ -92,7 +92,8 @@ def _claude(prompt: Prompt, model: str, *, forced: bool) -> Extra:
     if said.effort is not None:
         fields["output_config"] = {"effort": said.effort}
     losses = (said.lost,) if said.lost else ()
-    return Extra(fields=fields, most=said.max_tokens, thinks=said.thinks, losses=losses)
+    most = None if prompt.max_output_tokens is None else said.max_tokens  # unsaid, it is the most that the model can
+    return Extra(fields=fields, most=most, thinks=said.thinks, losses=losses)
 
 
 def _thinking(prompt: Prompt, who: Maker, model: str) -> tuple[dict[str, Any], tuple[str, ...]]:

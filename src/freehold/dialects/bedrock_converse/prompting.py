@@ -104,7 +104,7 @@ def _choice(choice: ToolChoice | None) -> _Members:
 
 def _inference(prompt: Prompt, more: Extra, who: Maker, writer: Writer) -> _Members:
     said: _Members = {}
-    if more.most is not None:
+    if more.most:  # none where it is 0, which says nothing
         said["maxTokens"] = more.most
     temperature, top_p = prompt.temperature, prompt.top_p
     if who.claude:

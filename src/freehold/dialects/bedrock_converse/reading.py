@@ -153,7 +153,11 @@ def _thinking(more: dict[str, Any], output: dict[str, Any]) -> Thinking | None:
         return Thinking(enabled=False)
     if not claude and not nova and effort is None:
         return None
-    return Thinking(effort=effort, budget=number(claude.get("budget_tokens")), summary="auto" if claude else "")
+    return Thinking(
+        effort=effort,
+        budget=number(claude.get("budget_tokens")),
+        summary="auto" if claude.get("display", "summarized") == "summarized" and claude else "",
+    )
 
 
 def _top_k(more: dict[str, Any]) -> int | None:
