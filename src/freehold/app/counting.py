@@ -27,7 +27,6 @@ GEMINI = Counter(
     told=gemini.told,
     opened=gemini.opened,
 )
-GEMINI_PATHS = ("/v1beta/models/{name:path}:countTokens", "/v1/models/{name:path}:countTokens")
 
 
 def count_pages(pipeline: Pipeline) -> tuple[Page, ...]:
@@ -35,5 +34,6 @@ def count_pages(pipeline: Pipeline) -> tuple[Page, ...]:
     geminis = counting(pipeline, GEMINI)
     return (
         Page(path="/v1/messages/count_tokens", permission="key", answer=answer, methods=("POST",)),
-        *(Page(path=path, permission="key", answer=geminis, methods=("POST",)) for path in GEMINI_PATHS),
+        Page(path="/v1beta/models/{name:path}:countTokens", permission="key", answer=geminis, methods=("POST",)),
+        Page(path="/v1/models/{name:path}:countTokens", permission="key", answer=geminis, methods=("POST",)),
     )

@@ -38,11 +38,11 @@ def gemini_pages(world: Callable[[], World], every: Sequence[Page]) -> tuple[Pag
             raise UnknownModel(f"No route, model or deployment is called {name[:200]!r}", param="model")
         return _json(_model(world(), name))
 
-    ours = {"/models": models, "/models/{name:path}": model}
-    shared = {f"/v1{path}": answer for path, answer in ours.items()}
+    shared = {"/v1/models": models, "/v1/models/{name:path}": model}
     return (
         *(replace(p, answer=_either(shared[p.path], p.answer)) if p.path in shared else p for p in every),
-        *(Page(path=f"/v1beta{path}", permission="key", answer=answer) for path, answer in ours.items()),
+        Page(path="/v1beta/models", permission="key", answer=models),
+        Page(path="/v1beta/models/{name:path}", permission="key", answer=model),
     )
 
 
