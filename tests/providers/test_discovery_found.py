@@ -75,7 +75,12 @@ def test_a_key_of_a_provider_that_cannot_be_called_says_why() -> None:
     env = {"AWS_ACCESS_KEY_ID": "a", "AWS_BEARER_TOKEN_BEDROCK": "b", "GPUSTACK_API_KEY": "g"}
 
     assert [(f.provider, f.via, f.problem) for f in from_environment(env)] == [
-        ("bedrock", "AWS_ACCESS_KEY_ID", "not reachable yet: speaks bedrock-converse, bedrock-invoke"),
+        (
+            "bedrock",
+            "AWS_BEARER_TOKEN_BEDROCK",
+            "the address of Amazon Bedrock needs its region: "
+            'set values = { region = "..." } or AWS_REGION or AWS_DEFAULT_REGION',
+        ),
         (
             "bedrock-mantle",
             "AWS_BEARER_TOKEN_BEDROCK",

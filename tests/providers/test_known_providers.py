@@ -29,13 +29,13 @@ def test_every_provider_of_the_shared_catalog_is_known_with_its_host_and_dialect
 
 def test_only_providers_without_the_spoken_dialect_or_a_key_to_send_are_unreachable() -> None:
     assert {id: row.unreachable for id, row in KNOWN.items() if row.unreachable} == {
-        "bedrock": "not reachable yet: speaks bedrock-converse, bedrock-invoke",
         "watsonx": "not reachable yet: needs an IAM token exchange",
     }
 
 
-def test_no_variable_names_the_key_of_two_providers() -> None:
+def test_no_variable_names_the_key_of_two_providers_but_that_of_bedrock_at_its_two_addresses() -> None:
     names = [name for row in KNOWN.values() for name in row.key_env]
+    names.remove("AWS_BEARER_TOKEN_BEDROCK")
     assert len(names) == len(set(names))
 
 

@@ -15,10 +15,11 @@ from freehold.core.ports import Upstream
 from freehold.dialects.openai_chat.dialect import OPENAI_CHAT
 from freehold.dialects.quirks import Quirks
 from freehold.dialects.registry import DIALECTS
-from freehold.gateway.world import Account, Resolved, Retry, World
+from freehold.gateway.world import Account, Resolved, Retry, Sign, World
 from freehold.providers.connection import PoolLimits
 from freehold.providers.google import Tokened, Tokens, credential
 from freehold.providers.pool import Pool
+from freehold.providers.sigv4 import Credentials, signer
 from freehold.providers.simulated.upstream import Simulated
 from freehold.runtime.unready import Unready
 from freehold.settings.book import Book, Endpoint
@@ -130,11 +131,26 @@ def _provider(name: str, endpoint: Endpoint) -> Account:
             headers=(("content-type", "application/json"), *one.headers()),
             dialect=DIALECTS[one.dialect],
             quirks=one.quirks,
+            sign=_signed(one),
             models=one.models,
         )
 
     others = {one.dialect: speaking(one) for one in endpoint.others if one.dialect in DIALECTS}
     return replace(speaking(endpoint), others=others)
+
+
+def _signed(one: Endpoint) -> Sign | None:
+    """What signs the requests of an account that has an access key."""
+    if one.secret_key is None or one.api_key is None:
+        return None
+    return signer(
+        one.base_url,
+        (("content-type", "application/json"), *one.headers()),
+        region=one.region,
+        service=one.provider.signs,
+        credentials=Credentials(access_key=one.api_key, secret_key=one.secret_key, session_token=one.session_token),
+        clock=time.time_ns,
+    )
 
 
 def _tokened(name: str, endpoint: Endpoint) -> Callable[[Upstream], Upstream]:

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from freehold.core.secret import Secret
 from freehold.providers.known import KNOWN
-from freehold.providers.provider import Provider, address, key
+from freehold.providers.provider import Provider, address, key, pair
 
 PORTS = tuple(row.port for row in KNOWN.values() if row.port is not None)
 """Where the engines that run models on one's own machine listen."""
@@ -26,6 +26,8 @@ class Found(Struct, frozen=True, kw_only=True):
     api_key: Secret | None = None
     models: tuple[str, ...] = ()
     problem: str | None = None
+    secret_key: Secret | None = None
+    session_token: Secret | None = None
 
 
 def from_environment(env: Mapping[str, str]) -> list[Found]:
@@ -43,7 +45,17 @@ def _from(row: Provider, secret: Secret, env: Mapping[str, str]) -> Found:
         return Found(provider=row.id, via=via, problem=str(error))
     if not url:
         return Found(provider=row.id, via=via, problem=f"needs base_url in a table [providers.{row.id}]")
-    return Found(provider=row.id, via=via, base_url=url, api_key=secret)
+    held = pair(row, secret, env)
+    if held.missing:
+        return Found(provider=row.id, via=via, problem=f"needs {held.missing}")
+    return Found(
+        provider=row.id,
+        via=via,
+        base_url=url,
+        api_key=secret,
+        secret_key=held.secret_key,
+        session_token=held.session_token,
+    )
 
 
 async def local_servers(*, host: str = "127.0.0.1", ports: Iterable[int] = PORTS, seconds: float = 0.4) -> list[Found]:

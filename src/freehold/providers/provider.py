@@ -10,9 +10,10 @@ from freehold.core.request import Need
 from freehold.core.secret import Secret
 from freehold.dialects.quirks import Quirks
 
-Auth = Literal["bearer", "optional-bearer", "api-key", "x-api-key", "x-goog-api-key", "google", "none"]
+Auth = Literal["bearer", "optional-bearer", "api-key", "x-api-key", "x-goog-api-key", "google", "aws", "none"]
 """How the key is sent: as `Authorization: Bearer`, or as the header of that name; `google`: as a token that is got for
-it (see `providers.google`)."""
+it (see `providers.google`); `aws`: as Bearer too, or by a signature where it is an access key with a secret (see
+`providers.sigv4`)."""
 
 SPOKEN = "openai-chat"
 """The dialect that most providers speak."""
@@ -47,7 +48,8 @@ class Provider(Struct, frozen=True, kw_only=True):
     among them. `port` is where an engine listens on its own machine. `jurisdiction` is the operator's, as ISO 3166,
     where it is certain. `lacks` is what it cannot do as it is called, whatever the model can. `needs` is what beyond
     the dialect is missing to call it. A caller is served in its own dialect where the provider speaks that too
-    (`tongues`), and in the `native` one otherwise.
+    (`tongues`), and in the `native` one otherwise. `signs` is the service that a signature is for; `pair_env` are the
+    variables of the secret of an access key and of its session's token, by the variable that holds the access key.
     """
 
     id: str
@@ -68,6 +70,8 @@ class Provider(Struct, frozen=True, kw_only=True):
     needs: str = ""
     native: str = SPOKEN
     tongues: tuple[Tongue, ...] = ()
+    signs: str = ""
+    pair_env: dict[str, tuple[str, str]] = {}
 
     @property
     def unreachable(self) -> str | None:
@@ -83,7 +87,7 @@ def authorization(auth: Auth, key: Secret | None) -> dict[str, str]:
     """The header that carries the key, name in lower case; none without a key."""
     if key is None or auth in ("none", "google"):
         return {}
-    if auth in ("bearer", "optional-bearer"):
+    if auth in ("bearer", "optional-bearer", "aws"):
         return {"authorization": f"Bearer {key.reveal()}"}
     return {auth: key.reveal()}
 
@@ -94,6 +98,23 @@ def key(provider: Provider, env: Mapping[str, str]) -> Secret | None:
         if value := env.get(name, "").strip():
             return Secret(value, source=f"env:{name}")
     return None
+
+
+class Pair(Struct, frozen=True):
+    """What belongs to an access key, where the environment has it. `missing`: the variable of its secret is not set."""
+
+    secret_key: Secret | None = None
+    session_token: Secret | None = None
+    missing: str = ""
+
+
+def pair(provider: Provider, api_key: Secret | None, env: Mapping[str, str]) -> Pair:
+    """The secret and the session's token that belong to a key which is an access key of the environment."""
+    names = provider.pair_env.get("" if api_key is None else api_key.source.removeprefix("env:"))
+    if names is None:
+        return Pair()
+    secret, token = (Secret(v, source=f"env:{n}") if (v := env.get(n, "").strip()) else None for n in names)
+    return Pair(secret, token) if secret is not None else Pair(missing=names[0])
 
 
 def address(provider: Provider, values: Mapping[str, str], env: Mapping[str, str]) -> str:

@@ -8,7 +8,8 @@ from msgspec.structs import replace
 
 from freehold.dialects.registry import DIALECTS
 from freehold.providers.known import KNOWN
-from freehold.providers.provider import Provider, address, key, placeholders
+from freehold.providers.provider import Pair, Provider, address, key, pair, placeholders
+from freehold.providers.sigv4 import region_of
 from freehold.settings.reading import Reader, nearest, sendable
 from freehold.settings.tables import ProviderSettings
 
@@ -41,15 +42,38 @@ def whole(name: str, table: ProviderSettings, reader: Reader) -> ProviderSetting
         api_key = key(kind, reader.env)
         if api_key is None and kind.auth != "optional-bearer":
             reader.problem((*place, "api_key"), f'is missing; write "env:NAME" or set {" or ".join(kind.key_env)}')
+    held = pair(kind, api_key, reader.env) if table.secret_key is None else Pair(table.secret_key, table.session_token)
+    if held.missing:
+        reader.problem((*place, "secret_key"), f'is missing; write "env:NAME" or set {held.missing}')
+    if held.secret_key is not None and not kind.signs:
+        reader.problem((*place, "secret_key"), f"requests to {kind.name} are not signed; remove it")
+    base_url = _address(kind, table, reader, (*place, "base_url"))
+    signed = held.secret_key is not None and kind.signs
     return replace(
         table,
         kind=kind.id,
-        base_url=_address(kind, table, reader, (*place, "base_url")),
+        base_url=base_url,
         path=table.path or kind.path,
+        values=_regional(kind, table, base_url or "", reader, (*place, "values")) if signed else table.values,
         api_key=api_key,
+        secret_key=held.secret_key,
+        session_token=held.session_token,
         headers={name.lower(): value for name, value in table.headers.items()},
         secret_headers={name.lower(): value for name, value in table.secret_headers.items()},
     )
+
+
+def _regional(
+    kind: Provider, table: ProviderSettings, base_url: str, reader: Reader, place: tuple[str, ...]
+) -> dict[str, str]:
+    """The values with the region for which requests are signed, where the address does not name it."""
+    names = kind.values.get("region", ())
+    region = table.values.get("region") or next((v for n in names if (v := reader.env.get(n, "").strip())), "")
+    if region_of(base_url):
+        return table.values
+    if not region:
+        reader.problem((*place, "region"), f"is missing; requests are signed for one: write it or set {names[0]}")
+    return {**table.values, "region": region}
 
 
 def _dialect(kind: Provider, table: ProviderSettings, reader: Reader, place: tuple[str, ...]) -> None:

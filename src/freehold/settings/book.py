@@ -14,6 +14,7 @@ from freehold.dialects.translate import family
 from freehold.providers.connection import PoolLimits
 from freehold.providers.known import KNOWN
 from freehold.providers.provider import SPOKEN, Auth, Provider, Tongue, authorization
+from freehold.providers.sigv4 import region_of
 from freehold.settings.accounts import GENERIC
 from freehold.settings.snapshot import digest
 from freehold.settings.tables import DeploymentSettings, ProviderSettings, RouteSettings, Settings
@@ -31,7 +32,7 @@ BESIDE = ("openai-embeddings", "rerank", "openai-moderations")
 
 class Endpoint(Struct, frozen=True, kw_only=True):
     """Where and how a provider is called: POST to `base_url` + `path` with `headers()`, in a dialect; `others` are the
-    same account in its other dialects."""
+    same account in its other dialects. Where there is a `secret_key`, requests are signed for the `region`."""
 
     name: str
     provider: Provider
@@ -46,10 +47,13 @@ class Endpoint(Struct, frozen=True, kw_only=True):
     auth: Auth | None = None
     models: tuple[str, ...] = ()
     others: tuple["Endpoint", ...] = ()
+    secret_key: Secret | None = None
+    session_token: Secret | None = None
+    region: str = ""
 
     def headers(self) -> tuple[tuple[str, str], ...]:
         """Authentication and extra headers, with their secrets revealed; names in lower case."""
-        key = authorization(self.auth or self.provider.auth, self.api_key)
+        key = authorization(self.auth or self.provider.auth, self.api_key if self.secret_key is None else None)
         headers = {**key, **self.provider.headers, **self.plain_headers}
         headers.update((name, secret.reveal()) for name, secret in self.secret_headers.items())
         return tuple(headers.items())
@@ -207,6 +211,9 @@ def _endpoint(name: str, p: ProviderSettings) -> Endpoint:
         plain_headers=p.headers,
         secret_headers=p.secret_headers,
         quirks=replace(provider.quirks, **p.quirks),
+        secret_key=p.secret_key,
+        session_token=p.session_token,
+        region=region_of(p.base_url or "") or p.values.get("region", ""),
     )
     every = [spoken] if SPOKEN in provider.dialects else []
     every += [_tongue(spoken, tongue) for tongue in provider.tongues]

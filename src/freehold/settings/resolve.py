@@ -112,6 +112,8 @@ def _joined(settings: Settings, found: Iterable[Found]) -> dict[str, ProviderSet
                 path=KNOWN[one.provider].path,
                 api_key=one.api_key,
                 models=one.models,
+                secret_key=one.secret_key,
+                session_token=one.session_token,
             )
     return providers
 

@@ -58,7 +58,8 @@ class ProviderSettings(Struct, frozen=True, kw_only=True):
 
     `values` fill the {placeholders} of the known address. `models` are what the server lists itself. `any_model`
     serves 'NAME/whatever-model' too; None: only while no deployment names this provider. `quirks` replace single
-    quirks of the kind. `dialect` is the one it is called in; None: the kind's own.
+    quirks of the kind. `dialect` is the one it is called in; None: the kind's own. `secret_key`: that of an access key
+    (`api_key`), with which requests are signed; `session_token`: of the session that the two are for.
     """
 
     kind: str | None = None
@@ -76,6 +77,8 @@ class ProviderSettings(Struct, frozen=True, kw_only=True):
     max_connections: Count = 1_000
     quirks: dict[str, bool | int | float | str | list[str]] = {}
     dialect: str | None = None
+    secret_key: Secret | None = None
+    session_token: Secret | None = None
 
 
 class DeploymentSettings(Struct, frozen=True, kw_only=True):
