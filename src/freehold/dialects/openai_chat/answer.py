@@ -138,9 +138,10 @@ class Reader:
         if (reason is not None or self._whole) and (finish := finish_reason(reason)) is not None:
             self._ended.add(index)
             deltas.append(Finish(finish, word(reason), index))
-        elif self._whole and said is not None:  # some leave it out of whole answers
+        elif self._whole and (said is not None or choice.text is not None):  # some leave it out of whole answers
             self._ended.add(index)
-            deltas.append(Finish("tool_calls" if said.tool_calls else "stop", "", index))
+            called = said is not None and said.tool_calls
+            deltas.append(Finish("tool_calls" if called else "stop", "", index))
         return len(deltas) > before
 
     def _said(self, said: _Said, index: int, deltas: list[Delta]) -> None:

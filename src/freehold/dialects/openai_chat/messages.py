@@ -81,7 +81,8 @@ def _message(turn: _Turn) -> Message:
     if role == "tool":
         name = turn.name or ""
         return Message("tool", (_result(turn.tool_call_id or name, name, said, cache_of(turn.cache_control)),))
-    parts: list[Part] = [*_thoughts(turn), *said]
+    thought = _thoughts(turn)
+    parts: list[Part] = [*(t for t in thought if not _signing(t)), *_signed(said, thought)]
     if turn.refusal and isinstance(turn.refusal, str):
         parts.append(TextPart(turn.refusal))
     parts += [_call(call) for call in turn.tool_calls or ()]
@@ -93,10 +94,30 @@ def _message(turn: _Turn) -> Message:
 def _thoughts(turn: _Turn) -> list[ReasoningPart]:
     """Reasoning sent back: details say more than text alone."""
     detailed = thoughts(turn.reasoning_details)
+    own = [thought for thought in detailed if not _signing(thought)]
     text = next((t for t in (turn.reasoning_content, turn.reasoning) if t and isinstance(t, str)), "")
-    if detailed and text and not any(thought.text for thought in detailed):
-        return [ReasoningPart(text, detailed[0].seal), *detailed[1:]]
-    return detailed or ([ReasoningPart(text)] if text else [])
+    if text and not any(thought.text for thought in own):
+        first = [ReasoningPart(text, own[0].seal)] if own else [ReasoningPart(text)]
+        return [*first, *own[1:], *(thought for thought in detailed if _signing(thought))]
+    return detailed
+
+
+def _signing(thought: ReasoningPart) -> bool:
+    """Whether it is the seal of the text, which our encoder writes as an entry without one."""
+    seal = thought.seal
+    return seal is not None and seal.form == "gemini" and not (thought.text or seal.redacted)
+
+
+def _signed(said: list[Part], found: list[ReasoningPart]) -> list[Part]:
+    """What was said, its last text sealed where a seal of it is among the thoughts."""
+    seal = next((thought.seal for thought in reversed(found) if _signing(thought)), None)
+    if seal is None:
+        return said
+    for at in range(len(said) - 1, -1, -1):
+        part = said[at]
+        if isinstance(part, TextPart):
+            return [*said[:at], msgspec.structs.replace(part, seal=seal), *said[at + 1 :]]
+    return [*said, TextPart("", seal=seal)]
 
 
 def _result(id_: str, name: str, said: list[Part], cache: str) -> ResultPart:

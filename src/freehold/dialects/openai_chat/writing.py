@@ -16,15 +16,18 @@ from freehold.core.events import (
     Delta,
     Event,
     Finish,
+    FinishReason,
     Reasoning,
     Refusal,
     Text,
+    Thought,
     ToolCall,
     Used,
     WholeCall,
 )
 from freehold.core.money import NANO
 from freehold.core.request import Request
+from freehold.core.seal import Seal
 from freehold.core.usage import Usage
 from freehold.dialects.dialect import Source
 from freehold.dialects.openai_chat.details import detail_of, foreign_detail, signed
@@ -53,6 +56,8 @@ class Encoder:
     __slots__ = (
         "_account",
         "_at",
+        "_called",
+        "_finishes",
         "_fold",
         "_foreign",
         "_id",
@@ -61,6 +66,7 @@ class Encoder:
         "_request",
         "_roles",
         "_stream",
+        "_thoughts",
         "_usage",
     )
 
@@ -74,6 +80,9 @@ class Encoder:
         self._at = at
         self._model = request.model
         self._roles: set[int] = set()
+        self._thoughts = -1  # the last one
+        self._finishes: dict[int, FinishReason] = {}
+        self._called: set[int] = set()
         self._usage: Usage | None = None
         self._fold: Collect | None = None
 
@@ -104,8 +113,20 @@ class Encoder:
     def end(self) -> bytes:
         """What closes the answer."""
         if self._request.stream:
-            return self._usage_chunk() + DONE
+            return self._ends() + self._usage_chunk() + DONE
         return b"" if self._fold is None else self._completion(self._fold)
+
+    def _ends(self) -> bytes:
+        """The reason of each choice to stop, where the answer comes in another dialect."""
+        if not self._foreign:
+            return b""
+        out: list[bytes] = []
+        for choice in sorted(self._roles | self._finishes.keys()) or [0]:
+            reason = self._finishes.get(choice, "stop")
+            if reason in ("stop", "other") and choice in self._called:
+                reason = "tool_calls"
+            out.append(self._data(choice, {}, FINISHES.get(reason, reason)))
+        return b"".join(out)
 
     def _chunk(self, event: Event) -> bytes:
         raw, deltas = event.raw, event.deltas
@@ -133,14 +154,19 @@ class Encoder:
                 self._usage = usage
                 return b""
             case Finish(reason, _, choice):
+                if self._foreign:  # it comes last, and once: some repeat it, some say more after it
+                    self._finishes.setdefault(choice, reason)
+                    return b""
                 return self._data(choice, {}, FINISHES.get(reason, reason))
-            case Text(text, choice):
-                return self._data(choice, {"content": text})
+            case Text(text, choice, seal):
+                said = {"content": text}
+                return self._data(choice, said if seal is None else said | self._signature(seal))
             case Reasoning():
                 return self._data(delta.choice, self._thought(delta))
             case Refusal(text, choice):
                 return self._data(choice, {"refusal": text})
             case ToolCall():
+                self._called.add(delta.choice)
                 return self._data(delta.choice, {"tool_calls": [self._piece(delta)]})
 
     def _piece(self, piece: ToolCall) -> dict[str, Any]:
@@ -157,12 +183,20 @@ class Encoder:
     def _thought(self, delta: Reasoning) -> dict[str, Any]:
         """Reasoning, with the details by which a caller can send it back where it comes from another dialect."""
         said: dict[str, Any] = {"reasoning_content": delta.text} if delta.text else {}
+        self._thoughts = max(self._thoughts, delta.block)
         if self._foreign:
             detail = foreign_detail(delta.text, delta.seal, account=self._account, index=delta.block)
             said["reasoning_details"] = [detail]
         elif delta.seal is not None:
             said["reasoning_details"] = [detail_of("", delta.seal)]
         return said
+
+    def _signature(self, seal: Seal) -> dict[str, Any]:
+        """The seal of a text, which has no place of its own: an entry after those of the thoughts."""
+        if not self._foreign:
+            return {}
+        self._thoughts += 1
+        return {"reasoning_details": [foreign_detail("", seal, account=self._account, index=self._thoughts)]}
 
     def _data(self, choice: int, said: dict[str, Any], finish: str | None = None) -> bytes:
         if choice not in self._roles:
@@ -208,6 +242,8 @@ class Encoder:
         if choice.tool_calls:
             message["tool_calls"] = [self._call(call) for call in choice.tool_calls]
         finish = choice.finish or "stop"
+        if self._foreign and choice.tool_calls and finish in ("stop", "other"):
+            finish = "tool_calls"
         return {"index": index, "message": message, "finish_reason": FINISHES.get(finish, finish)}
 
     def _call(self, call: WholeCall) -> dict[str, Any]:
@@ -218,9 +254,12 @@ class Encoder:
     def _details(self, choice: Choice) -> list[dict[str, Any]]:
         if not self._foreign:
             return [detail_of("", thought.seal) for thought in choice.thoughts if thought.seal is not None]
+        sealed = list(choice.thoughts)
+        if choice.seal is not None:  # that of the text, see `_signature`
+            sealed.append(Thought(text="", seal=choice.seal))
         return [
             foreign_detail(thought.text, thought.seal, account=self._account, index=index)
-            for index, thought in enumerate(choice.thoughts)
+            for index, thought in enumerate(sealed)
         ]
 
 

@@ -53,6 +53,8 @@ _any = msgspec.json.Decoder().decode
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _KNOWN = frozenset(_View.__struct_fields__)
 _EMPTY = (b"null", b"{}")
+_FINISHES = {**writing.FINISHES, "tool_calls": "stop"}
+"""A text calls no tools."""
 _SAMPLING = ("temperature", "top_p", "seed", "presence_penalty", "frequency_penalty")
 
 
@@ -185,10 +187,11 @@ class Encoder(writing.Encoder):
         text = said.get("content") or said.get("refusal") or ""
         if not text and finish is None:
             return b""
+        finish = _FINISHES.get(finish, finish) if finish else None
         return self._frame([{"text": text, "index": choice, "logprobs": None, "finish_reason": finish}])
 
     def _choice(self, index: int, choice: Choice) -> dict[str, Any]:
-        finish = writing.FINISHES.get(choice.finish or "stop", choice.finish or "stop")
+        finish = _FINISHES.get(choice.finish or "stop", choice.finish or "stop")
         return {"text": choice.text or choice.refusal, "index": index, "logprobs": None, "finish_reason": finish}
 
 
