@@ -30,6 +30,8 @@ from scripted_upstream import (
 )
 
 from freehold.governance.keys import mint
+from freehold.ledger.entry import Act
+from freehold.ledger.reader import read
 
 SETTINGS = """
 [simulated.sim]
@@ -251,6 +253,8 @@ def test_a_response_is_read_again_and_really_deleted(tmp_path: Path) -> None:
         assert any(secret.encode() in f.read_bytes() for f in files)
 
         client.responses.delete(made.id)
+        acts = [e for _, e in read(tmp_path / "data" / "ledger" / "main") if isinstance(e, Act)]
+        assert (acts[-1].verb, acts[-1].subject) == ("response.deleted", made.id)
         for gone in (client.responses.retrieve, client.responses.delete, client.responses.input_items.list):
             with pytest.raises(openai.NotFoundError) as missing:
                 gone(made.id)
@@ -304,14 +308,14 @@ def test_one_key_never_sees_what_another_was_answered(tmp_path: Path) -> None:
         home.keys(ann, bob)
         made = hers.responses.create(model="support", input="hi")
 
-        for read in (
+        for ask in (
             his.responses.retrieve,
             his.responses.delete,
             his.responses.cancel,
             his.responses.input_items.list,
         ):
             with pytest.raises(openai.NotFoundError):
-                read(made.id)
+                ask(made.id)
         with pytest.raises(openai.BadRequestError) as unknown:
             his.responses.create(model="support", input="and?", previous_response_id=made.id)
         assert unknown.value.code == "previous_response_not_found"

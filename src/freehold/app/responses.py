@@ -22,8 +22,11 @@ class KeptResponses:
         self._engine = engine
         life = round(settings.responses.keep_days * DAY)
         memory = Memory(keeping=Keeping(engine.home.responses), life=life, node=settings.data.node)
-        self.conversations = Conversations(engine.pipeline, memory, clock=time.time_ns)
+        self.conversations = Conversations(engine.pipeline, memory, clock=time.time_ns, removed=self._removed)
         self._expiring: asyncio.Task[None] | None = None
+
+    def _removed(self, id: str) -> None:
+        self._engine.act("response.deleted", id)
 
     async def start(self) -> None:
         await self.conversations.interrupted()

@@ -6,7 +6,7 @@ Other requests go straight into the pipeline.
 """
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import msgspec
@@ -31,10 +31,13 @@ _SIGNS = (b"previous_response_id", b"item_reference", b'"background"', b"\\u")
 
 
 class Conversations:
-    """Stands before the pipeline."""
+    """Stands before the pipeline. `removed` hears the id of a response that its owner has deleted."""
 
-    def __init__(self, pipeline: Pipeline, memory: Memory, *, clock: Clock) -> None:
+    def __init__(
+        self, pipeline: Pipeline, memory: Memory, *, clock: Clock, removed: Callable[[str], None] = lambda id: None
+    ) -> None:
         self._pipeline = pipeline
+        self.removed = removed
         self.memory = memory
         self.clock = clock
         self._tasks: set[asyncio.Task[None]] = set()

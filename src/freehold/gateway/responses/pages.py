@@ -69,6 +69,7 @@ class _Shown:
         await self._keeping.settled()
         if not await asyncio.to_thread(self._keeping.store.remove, id_, owner=owner):
             _missing(id_)
+        self._conversations.removed(id_)
         return _json({"id": id_, "object": "response", "deleted": True})
 
     async def cancel(self, request: Request) -> Response:
