@@ -72,7 +72,8 @@ def test_vertex_is_called_with_the_token_of_a_service_account_that_is_asked_for_
                     "private_key_id": "kid",
                     "private_key": key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode(),
                     "token_uri": f"http://127.0.0.1:{tokens.port}/token",
-                }
+                },
+                indent=2,
             )
         )
         settings = f"""

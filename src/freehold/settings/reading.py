@@ -189,6 +189,8 @@ class Reader:
             value = self.secret_file(name, keys)
         else:
             self.problem(keys, "write env:NAME or file:PATH here; a secret itself is never written in settings")
+        if value.startswith("{"):
+            value = _one_line(value)
         if not sendable(value):
             self.problem(keys, f"{scheme}:{name} holds characters that no header can carry")
         return Secret(value, source=f"{scheme}:{name}")
@@ -208,6 +210,14 @@ class Reader:
         if not value or len(text) > MAX_SECRET_FILE:
             self.problem(keys, f"{path} is {'too large for a secret' if value else 'empty'}")
             return ""
+        return value
+
+
+def _one_line(value: str) -> str:
+    """A credential that is JSON, as Google's are, without the line ends that it is laid out with."""
+    try:
+        return msgspec.json.format(value, indent=-1)
+    except msgspec.DecodeError:
         return value
 
 
