@@ -28,6 +28,7 @@ class Lane:
         self._tasks: set[asyncio.Task[None]] = set()
         self._new = asyncio.Event()
         self._working: asyncio.Task[None] | None = None
+        desk.room.freed = self._wake
 
     async def start(self) -> None:
         """What a process of this name held before is free: it lives no more."""
@@ -61,6 +62,10 @@ class Lane:
         with suppress(FreeholdError):
             await asyncio.to_thread(self._desk.batches.release, self._holder)
 
+    def _wake(self) -> None:
+        for run in list(self._runs.values()):
+            run.wake()
+
     def _sweep(self) -> None:
         """Remove spools whose batch is over; its process died just then."""
         for id_ in self._desk.spools.batches():
@@ -83,8 +88,7 @@ class Lane:
             before = now()
             await asyncio.sleep(TICK)
             self._desk.room.late = now() - before - TICK
-            for run in list(self._runs.values()):
-                run.wake()
+            self._wake()
 
     async def _take(self) -> None:
         desk, free = self._desk, AT_ONCE - len(self._runs)

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 class Room:
     """`most` requests may be under way, those of callers included, before those of batches wait. `running` counts all;
-    `late` is how many seconds the loop was late when somebody looked last."""
+    `late` is how many seconds the loop was late when somebody looked last. `freed` is called when
+    one has left."""
 
     LATE = 0.05
     """Seconds."""
@@ -18,6 +19,7 @@ class Room:
         self._sent = 0
         self.late = 0.0
         self.runs = 0
+        self.freed: Callable[[], None] = lambda: None
 
     def take(self, wanted: int, *, mine: int) -> int:
         """Room for at most as many; `leave` gives each back. Whoever has `mine` under way gets a fair share in all."""
@@ -35,3 +37,4 @@ class Room:
     def leave(self, *, sent: bool) -> None:
         self._taken -= 1
         self._sent -= sent
+        self.freed()
