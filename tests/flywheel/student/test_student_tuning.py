@@ -140,7 +140,7 @@ def test_what_the_votes_say_of_held_rows_is_what_the_others_alone_would_have_sai
             assert votes.held[enum][number] == pytest.approx(near @ alone.votes[enum], abs=1e-3)
 
 
-def test_votes_solve_the_ridge_regression_that_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_factored_matrix_solves_what_the_matrix_solves(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("freehold.flywheel.tuning.student.libraries.BLOCK", 30)
     dice = np.random.default_rng(0)
     matrix = dice.normal(size=(100, 100)).astype(np.float32)
