@@ -34,6 +34,7 @@ SECTIONS: dict[str, type[Struct]] = {
     "[flywheel]": tables.FlywheelSettings,
     "[responses]": tables.ResponsesSettings,
     "[batches]": tables.BatchesSettings,
+    "[idempotency]": tables.IdempotencySettings,
     "[retry]": tables.RetrySettings,
     "[breaker]": tables.BreakerSettings,
     "[record]": tables.RecordSettings,

@@ -28,6 +28,7 @@ from freehold.flywheel.feedback.pages import pages as feedback_pages
 from freehold.gateway.bounds import DoorLimits
 from freehold.gateway.gemini_pages import GEMINI_MARKS, gemini_pages
 from freehold.gateway.http import Connection, Door
+from freehold.gateway.idempotent import Bounds, Idempotent
 from freehold.gateway.ollama_pages import ollama_pages
 from freehold.gateway.pages import Page, application, pages, who
 from freehold.gateway.paths import Paths, Pattern
@@ -35,7 +36,7 @@ from freehold.gateway.responses.pages import response_pages
 from freehold.ledger.book import Recovery
 from freehold.providers.discovery import Found
 from freehold.settings.book import Book
-from freehold.settings.tables import ServerSettings, Settings
+from freehold.settings.tables import IdempotencySettings, ServerSettings, Settings
 
 GEMINI_PATHS = (b"/v1beta/models/", b"/v1/models/", b"/v1beta1/projects/", b"/v1/projects/")
 """Of Gemini, and of Vertex, whose clients name a project before the model."""
@@ -94,7 +95,7 @@ class Gateway:
         self.responses = KeptResponses(self.engine, opened.settings)
         await self.responses.start()
         self.batches = KeptBatches(self.engine, opened.settings, self.responses.conversations, self._told)
-        url = await self._listen(opened.settings.server)
+        url = await self._listen(opened.settings)
         self.engine.run()
         await self.batches.start()
         return Started(
@@ -128,8 +129,9 @@ class Gateway:
         self._reloading.add(task)
         task.add_done_callback(self._reloading.discard)
 
-    async def _listen(self, server: ServerSettings) -> str:
+    async def _listen(self, settings: Settings) -> str:
         """Open the door; the URL at which it is."""
+        server = settings.server
         pipeline, metrics = self.engine.pipeline, self.engine.metrics
         self._drain_seconds = server.drain_seconds
         started_at = time.time_ns()
@@ -147,7 +149,7 @@ class Gateway:
         )
         app = application(pipeline, self.pages, HOT)
         self.door = Door(pipeline, app, HOT, limits=_limits(server), metrics=metrics)
-        self.door.infer = conversations.infer
+        self.door.infer = Idempotent(pipeline, conversations.infer, _kept(settings.idempotency)).infer
         metrics.gauge("freehold_connections", "Open connections of callers", lambda: len(self.door.connections))
         try:
             tls = _tls(server.tls_cert, server.tls_key)
@@ -215,6 +217,11 @@ def _limits(server: ServerSettings) -> DoorLimits:
         ping=server.ping_seconds,
         connections=server.max_connections,
     )
+
+
+def _kept(idempotency: IdempotencySettings) -> Bounds:
+    life = round(idempotency.keep_hours * 3_600_000_000_000)
+    return Bounds(life=life, size=idempotency.max_bytes, entries=idempotency.max_entries)
 
 
 def _tls(cert: str | None, key: str | None) -> ssl.SSLContext | None:

@@ -3,7 +3,7 @@
     FreeholdError
     ├── CallerError      InvalidRequest  Unauthenticated  Forbidden  UnknownModel  UnknownPath  WrongMethod
     │                    TooSlow  Changed  TooLarge  HeadTooLarge  WrongMediaType  RateLimited  BudgetExceeded
-    │                    NotThere  PreviousUnknown
+    │                    NotThere  PreviousUnknown  KeyReused
     ├── ProviderError    Unreachable  TimedOut  Overloaded  Throttled  Rejected  CredentialRefused  Broken  Abstained
     │                    NotCarried  NoneHealthy
     └── OperatorError    SettingsWrong  CatalogRefused  LedgerDamaged  StoreFailed (InUse)  Draining  Internal
@@ -96,6 +96,13 @@ class Changed(CallerError):
 
     status = 409
     code = "changed_meanwhile"
+
+
+class KeyReused(CallerError):
+    """An Idempotency-Key that came before with something else."""
+
+    status = 409
+    code = "idempotency_key_reused"
 
 
 class WrongMediaType(CallerError):

@@ -45,7 +45,8 @@ class Inference(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `at`: UTC nanoseconds of acceptance; `duration` and `ttft` in nanoseconds; `cost` in nano-dollars (None: price or
     usage unknown); `price`: digest of the price it was computed from; `request`, `response`: SHA-256 of the bodies.
-    `episode`: the conversation it belongs to, where the route keeps track; `of`: the inference that it copies.
+    `episode`: the conversation it belongs to, where the route keeps track; `of`: the inference that it copies, or
+    whose answer it gave once more, without a call, where `cache` says so.
     """
 
     id: str
@@ -59,6 +60,7 @@ class Inference(Struct, frozen=True, kw_only=True, omit_defaults=True):
     episode: str | None = None
     purpose: Purpose = "caller"
     of: str | None = None
+    cache: Literal["idempotent"] | None = None
     settings: str = ""
     stream: bool = False
     decision: Decision | Raw | None = None

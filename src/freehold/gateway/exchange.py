@@ -40,6 +40,13 @@ class Ask(Struct, frozen=True, kw_only=True):
     id: str | None = None
 
 
+class First(Struct, frozen=True):
+    """The inference whose answer is given once more, under its own id and time."""
+
+    id: str
+    at: int
+
+
 def upstream_id(head: Headers) -> str | None:
     """The id that a provider gave a request."""
     return head.get("x-request-id") or head.get("request-id")
@@ -48,7 +55,7 @@ def upstream_id(head: Headers) -> str | None:
 class Exchange(Struct, eq=False):
     """The state of one inference. `at` is UTC nanoseconds; `inference` is the record, once it is written; `limits` are
     lines for the head of the answer; `source` says where an answer in another dialect comes from; `strict`
-    refuses a request that cannot be carried over whole."""
+    refuses a request that cannot be carried over whole; `first` is the inference that it repeats."""
 
     id: str
     at: int
@@ -75,3 +82,4 @@ class Exchange(Struct, eq=False):
     source: Source | None = None
     inference: Inference | None = None
     limits: str = ""
+    first: First | None = None

@@ -111,7 +111,7 @@ class Pipeline:
         self.limits = limits
         self.draining = False
         self._budgets = budgets
-        self._clock = clock
+        self.clock = clock
         self._ids = ids
         self._random = random
         self.kept = kept
@@ -123,9 +123,7 @@ class Pipeline:
 
     def infer(self, ask: Ask, end: End) -> Relay | None:
         """Serve one request into `end`. Gives the flow control of the running call, or None when it is over."""
-        exchange = Exchange(ask.id or self._ids(), self._clock(), ask, self.world)
-        end.begin(exchange)
-        recorder = Recorder(exchange, end, self._desk)
+        exchange, recorder = self.open(ask, end)
         try:
             if ask.purpose == "caller":
                 exchange.key = self.authenticate(ask.credential, ask.headers)
@@ -164,10 +162,16 @@ class Pipeline:
             self._later(self._refill(exchange, request, planned, relay))
         return relay
 
+    def open(self, ask: Ask, end: End) -> tuple[Exchange, Recorder]:
+        """Begin an inference, and what records it."""
+        exchange = Exchange(ask.id or self._ids(), self.clock(), ask, self.world)
+        end.begin(exchange)
+        return exchange, Recorder(exchange, end, self._desk)
+
     def place(self, ask: Ask, key: Key | None) -> tuple[Exchange, tuple[Deployment, ...]]:
         """Where a request may go, without sending it there: as in `infer`, but nothing is reserved or recorded. The
         prompt counts for the key's limits as one that is sent."""
-        exchange = Exchange(self._ids(), self._clock(), ask, self.world, key=key)
+        exchange = Exchange(self._ids(), self.clock(), ask, self.world, key=key)
         request = exchange.request = ask.dialect.decode_request(ask.body, ask.target)
         resolved = self._resolve(exchange, request)
         self._admit(exchange, msgspec.structs.replace(request, max_output_tokens=None))
@@ -190,7 +194,7 @@ class Pipeline:
             foreign = foreign_page(headers)
             if foreign:
                 raise Forbidden(f"Without keys only programs on this machine are served, and this came from {foreign}")
-        return self.keyring.authenticate(credential, self._clock())
+        return self.keyring.authenticate(credential, self.clock())
 
     # what is asked, and may it happen
 

@@ -106,6 +106,9 @@ class Recorder:
 
     def _count(self, exchange: Exchange, outcome: Outcome) -> None:
         """Usage and cost."""
+        if exchange.first is not None:  # said once more: nothing was used
+            exchange.usage, exchange.cost = None, 0
+            return
         deployment = exchange.answered_by
         if exchange.usage is None and deployment is not None and exchange.request is not None:
             exchange.usage = Usage(
@@ -153,6 +156,7 @@ class Recorder:
             episode=exchange.episode,
             purpose=exchange.ask.purpose,
             of=exchange.ask.of,
+            cache=None if exchange.first is None else "idempotent",
             settings=exchange.world.settings,
             stream=request is not None and request.stream,
             decision=exchange.decision_json,

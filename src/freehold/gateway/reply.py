@@ -121,8 +121,9 @@ class HttpReply:
         assert exchange is not None
         assert exchange.request is not None
         self._stream = exchange.request.stream
+        first = exchange.first or exchange
         self._encoder = exchange.ask.dialect.encoder(
-            exchange.request, id=exchange.id, at=exchange.at, source=exchange.source
+            exchange.request, id=first.id, at=first.at, source=exchange.source
         )
         return self._encoder
 
@@ -228,11 +229,12 @@ class HttpReply:
         id_ = exchange.id.encode()
         upstream = upstream_id(exchange.head)
         shown = id_ if upstream is None else safe(upstream)
-        head = b"%bcontent-type: %b\r\nx-request-id: %b\r\nx-freehold-inference: %b\r\nx-freehold-cache: none\r\n" % (
+        head = b"%bcontent-type: %b\r\nx-request-id: %b\r\nx-freehold-inference: %b\r\nx-freehold-cache: %b\r\n" % (
             status_line(status),
             kind,
             shown,
             id_,
+            b"none" if exchange.first is None else b"idempotent",
         )
         if also := manners(exchange.ask.dialect.name).id_header:
             head += b"%b: %b\r\n" % (also, shown)

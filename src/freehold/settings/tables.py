@@ -207,6 +207,14 @@ class ResponsesSettings(Struct, frozen=True, kw_only=True):
     keep_days: Annotated[float, Meta(ge=0, le=36_500)] = 30.0
 
 
+class IdempotencySettings(Struct, frozen=True, kw_only=True):
+    """What is kept in memory of requests with an Idempotency-Key. `max_bytes`: of all answers together, about."""
+
+    keep_hours: Annotated[float, Meta(ge=0, le=8_760)] = 24.0
+    max_bytes: Count = 128 * MIB
+    max_entries: Count = 10_000
+
+
 class BatchesSettings(Struct, frozen=True, kw_only=True):
     """Requests under way, those of callers included, from which on those of batches wait."""
 
@@ -232,3 +240,4 @@ class Settings(Struct, frozen=True, kw_only=True):
     flywheel: FlywheelSettings = FlywheelSettings()
     responses: ResponsesSettings = ResponsesSettings()
     batches: BatchesSettings = BatchesSettings()
+    idempotency: IdempotencySettings = IdempotencySettings()
