@@ -28,11 +28,19 @@ def seal_of(entry: _Members) -> Seal | None:
 
 def detail_of(text: str, seal: Seal | None) -> _Members:
     """The entry that a provider gave, put together again."""
-    entry: _Members = {} if seal is None else members(msgspec.json.decode(seal.data))
+    entry: _Members = {} if seal is None else _kept(seal)
     if text:
         entry["summary" if entry.get("type") == "reasoning.summary" else "text"] = text
     entry.setdefault("type", "reasoning.text")
     return entry
+
+
+def _kept(seal: Seal) -> _Members:
+    """The members of an entry; none where a caller made something up."""
+    try:
+        return members(msgspec.json.decode(seal.data))
+    except msgspec.DecodeError:
+        return {}
 
 
 def foreign_detail(text: str, seal: Seal | None, *, account: str, index: int) -> _Members:

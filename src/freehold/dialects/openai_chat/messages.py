@@ -160,6 +160,8 @@ def _text(value: object) -> str:
     if isinstance(value, list):
         return "".join(_text(v) for v in items(cast("object", value)))
     part = members(value)
+    if not part:
+        return ""
     return next((t for n in ("text", "refusal", "content") if (t := _text(part.get(n)))), "")
 
 
