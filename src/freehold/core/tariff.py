@@ -254,7 +254,8 @@ def _sum(price: Price) -> Sum:
     def few(usage: Usage) -> int | None:
         """The same where only caching has rates of its own."""
         whole, read, write = usage.input_tokens, usage.cache_read_tokens, usage.cache_write_tokens
-        if usage.searches or usage.cache_write_1h_tokens or read + write > whole:
+        free = usage.free_input_tokens or usage.free_output_tokens
+        if usage.searches or usage.cache_write_1h_tokens or read + write > whole or free:
             return every(usage)
         total = whole * plain + usage.output_tokens * output
         if read:
@@ -273,6 +274,7 @@ def _parts(usage: Usage, rates: Price) -> Iterable[tuple[int, int]]:
     yield from _cut(
         usage.input_tokens,
         rates.input,
+        (usage.free_input_tokens, 0),
         (usage.cache_read_tokens, rates.cache_read),
         (hour, written if rates.cache_write_1h is None else rates.cache_write_1h),
         (usage.cache_write_tokens - hour, written),
@@ -282,6 +284,7 @@ def _parts(usage: Usage, rates: Price) -> Iterable[tuple[int, int]]:
     yield from _cut(
         usage.output_tokens,
         rates.output,
+        (usage.free_output_tokens, 0),
         (usage.output_audio_tokens, rates.output_audio),
         (usage.output_image_tokens, rates.output_image),
         (usage.reasoning_tokens, rates.reasoning),

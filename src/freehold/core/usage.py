@@ -14,7 +14,8 @@ class Usage(Struct, frozen=True, kw_only=True, omit_defaults=True):
     `input_tokens` is the whole prompt; the cache, audio and image counts are parts of it, not additions to it.
     `cache_write_1h_tokens` are those of `cache_write_tokens` that live for an hour. `output_tokens` is all that was
     generated; `reasoning_tokens` and the audio and image counts are parts of it. `searches` are those that the
-    provider made. `service` and `region` are where it says it was served ('' where it does not say).
+    provider made. The `free` counts are parts for which it does not charge. `service` and `region` are where it says
+    it was served ('' where it does not say).
     `stated_cost` is what the provider says it charged, in nano-dollars, where it says so.
     `estimated` is true where the provider did not count and we did.
     """
@@ -30,6 +31,8 @@ class Usage(Struct, frozen=True, kw_only=True, omit_defaults=True):
     output_image_tokens: int = 0
     reasoning_tokens: int = 0
     searches: int = 0
+    free_input_tokens: int = 0
+    free_output_tokens: int = 0
     service: str = ""
     region: str = ""
     stated_cost: int | None = None

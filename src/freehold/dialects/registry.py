@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from freehold.dialects.anthropic_messages.dialect import ANTHROPIC_MESSAGES
 from freehold.dialects.bedrock_converse.dialect import BEDROCK_CONVERSE
+from freehold.dialects.cohere_chat.dialect import COHERE_CHAT
 from freehold.dialects.dialect import Dialect
 from freehold.dialects.gemini_generate.dialect import GEMINI_GENERATE
 from freehold.dialects.ollama.dialect import OLLAMA_CHAT, OLLAMA_GENERATE
@@ -21,6 +22,7 @@ _CHATS: tuple[Dialect, ...] = (
     OLLAMA_CHAT,
     OLLAMA_GENERATE,
     BEDROCK_CONVERSE,
+    COHERE_CHAT,
 )
 _SINGLE: tuple[Dialect, ...] = (
     OPENAI_EMBEDDINGS,

@@ -146,7 +146,9 @@ KNOWN: Mapping[str, Provider] = _rows(
         dialects=("cohere-v2", "cohere-v1", "rerank", "embeddings", SPOKEN),
         jurisdiction="CA",
         quirks=_OLD_LIMIT,
+        native="cohere-v2",
         tongues=(
+            Tongue(dialect="cohere-v2", tail=("/compatibility/v1", "/v2")),
             Tongue(dialect="cohere-embed", tail=("/compatibility/v1", "/v2")),
             Tongue(dialect="rerank", tail=("/compatibility/v1", "/v2")),
         ),
