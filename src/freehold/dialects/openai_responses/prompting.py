@@ -94,11 +94,12 @@ class _Writer:
 
     def conversation(self, prompt: Prompt) -> tuple[str, list[_Members]]:
         """The instructions (what the system says first, where that is text), and the items."""
-        said = list(prompt.messages)
-        instructions = ""
-        if len(said) > 1 and said[0].role == "system" and all(isinstance(p, TextPart) for p in said[0].parts):
-            instructions = said.pop(0).text
-        return instructions, [item for message in said for item in self._items(message)]
+        first, *rest = prompt.messages
+        if first.role == "system" and all(isinstance(p, TextPart) for p in first.parts):
+            items = [item for message in rest for item in self._items(message)]
+            if items:  # instructions alone are something to answer
+                return first.text, items
+        return "", [item for message in prompt.messages for item in self._items(message)]
 
     def _items(self, message: Message) -> list[_Members]:
         if message.name:
