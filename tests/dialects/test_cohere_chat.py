@@ -17,8 +17,10 @@ from test_messages_cross import chat_events
 
 from freehold.core.errors import Broken, ProviderError, Rejected
 from freehold.core.events import Event, Finish, Reasoning, Text, ToolCall, collect
+from freehold.core.money import Price
 from freehold.core.prompt import Format, Prompt, Thinking, Tool, ToolChoice
 from freehold.core.request import CallPart, MediaPart, Message, ReasoningPart, Request, ResultPart, TextPart
+from freehold.core.tariff import flat
 from freehold.dialects.anthropic_messages.dialect import ANTHROPIC_MESSAGES
 from freehold.dialects.cohere_chat.dialect import COHERE_CHAT
 from freehold.dialects.dialect import Source
@@ -309,9 +311,9 @@ def test_a_recorded_answer_costs_what_cohere_bills(row: Row) -> None:
     billed = said(row)[4]["billed_units"]
     usage = collect(events_of(row)).usage
     assert usage is not None
-    bill = biller(flat(Price(input=2_500_000_000, output=10_000_000_000)))(usage, 0)
+    bill = flat(Price(input=2_500_000_000, output=10_000_000_000)).bill(usage, 0)
     assert bill is not None
-    assert bill.cost == billed["input_tokens"] * 2500 + billed["output_tokens"] * 10_000
+    assert bill.amount == billed["input_tokens"] * 2500 + billed["output_tokens"] * 10_000
 
 
 # what is written

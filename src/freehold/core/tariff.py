@@ -122,8 +122,8 @@ class Tariff(Struct, frozen=True, kw_only=True, omit_defaults=True, dict=True):
         """(usage, at, asked) -> the bill of a request that began at `at` (UTC nanoseconds); None where it is unknown.
 
         The service is that which the answer names, else the one `asked` for, else the standard one. Every token is
-        billed once: counts that overlap, or that say more than the whole, are cut in the order cache read, cache
-        write, audio, image, reasoning. The sum is rounded half to even once. Compiled once for a tariff.
+        billed once: counts that overlap, or that say more than the whole, are cut in the order free, cache read,
+        cache write, audio, image, reasoning. The sum is rounded half to even once. Compiled once for a tariff.
         """
         first = _period(self, self.rows)
         if not self.later:
