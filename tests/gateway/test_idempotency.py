@@ -30,12 +30,11 @@ from freehold.governance.keys import mint
 
 ONCE = "idempotency-key: order-7"
 DAY = 24 * 3600 * 1_000_000_000
-GOOD = [sized(completion()), KEEP]
-SAID: list[bytes | threading.Event] = [
-    STREAM + chunked(delta(role="assistant", content=""), delta(content="one "), delta(content="two", finish="stop")),
-    chunked(DONE) + END,
-    KEEP,
-]
+GOOD: list[bytes | threading.Event] = [sized(completion()), KEEP]
+SPOKEN = STREAM + chunked(
+    delta(role="assistant", content=""), delta(content="one "), delta(content="two", finish="stop")
+)
+SAID: list[bytes | threading.Event] = [SPOKEN, chunked(DONE) + END, KEEP]
 
 
 @pytest.fixture
@@ -112,7 +111,7 @@ def test_a_stream_that_is_over_is_said_once_more(tmp_path: Path, path: str) -> N
 def test_a_repeat_of_a_stream_under_way_hears_what_was_said_and_then_follows(tmp_path: Path) -> None:
     more = threading.Event()
     with (
-        Upstream(always(SAID[0][:-60], more, SAID[0][-60:], SAID[1])) as up,
+        Upstream(always(SPOKEN[:-60], more, SPOKEN[-60:], chunked(DONE) + END)) as up,
         house(tmp_path, providers(up.port)) as home,
     ):
         with home.caller() as one, home.caller() as two:
@@ -150,7 +149,7 @@ def test_a_repeat_waits_for_the_answer_of_the_first(tmp_path: Path) -> None:
 def test_the_call_goes_on_for_a_repeat_when_the_first_caller_leaves(tmp_path: Path) -> None:
     more = threading.Event()
     with (
-        Upstream(always(SAID[0][:-60], more, SAID[0][-60:], SAID[1])) as up,
+        Upstream(always(SPOKEN[:-60], more, SPOKEN[-60:], chunked(DONE) + END)) as up,
         house(tmp_path, providers(up.port)) as home,
     ):
         with home.caller() as two:
@@ -168,7 +167,7 @@ def test_the_call_goes_on_for_a_repeat_when_the_first_caller_leaves(tmp_path: Pa
 
 
 def test_when_everybody_has_left_the_call_is_broken_off_and_the_next_one_is_served_anew(tmp_path: Path) -> None:
-    answers = turns([SAID[0][:-60], LEAVE], SAID)
+    answers = turns([SPOKEN[:-60], LEAVE], SAID)
     with Upstream(answers) as up, house(tmp_path, providers(up.port)) as home:
         with home.caller() as one, home.caller() as two:
             one.say(post(chat("r", stream=True), ONCE)).until(b"one ")

@@ -26,7 +26,8 @@ class Inputs(Struct, frozen=True, kw_only=True, omit_defaults=True):
     `candidates` are deployment ids; `health` has only those that differ from a healthy unmeasured one; `allowed` are
     the key's model and route patterns (None: all); `draw` in [0, 1) decides by weights; `cohort` in [0, 1)
     is the conversation's place in a rollout (None: the route has none). `service` is the one that the caller asks for;
-    `at`: prices are those of this instant, in UTC nanoseconds (0: none depends on it).
+    `at`: prices are those of this instant, in UTC nanoseconds (0: none depends on it). `issuer`: the provider account
+    that issued the newest seal in the conversation (None: it has none, or nobody knows).
     """
 
     settings: str
@@ -43,6 +44,7 @@ class Inputs(Struct, frozen=True, kw_only=True, omit_defaults=True):
     cohort: float | None = None
     service: str = ""
     at: int = 0
+    issuer: str | None = None
 
 
 Ground = Literal["ability", "key", "label", "price", "health", "rollout"]

@@ -5,6 +5,8 @@ from freehold.core.deployment import Deployment
 from freehold.core.errors import NotCarried
 from freehold.core.ports import SendHeaders
 from freehold.core.request import Request
+from freehold.dialects.sealed import without
+from freehold.dialects.seals import LOST
 from freehold.dialects.translate import family, translate
 from freehold.gateway.exchange import Exchange
 from freehold.gateway.world import Account
@@ -14,6 +16,10 @@ def carry(exchange: Exchange, request: Request, deployment: Deployment, account:
     """The body for a deployment. What is lost on the way is noted; NotCarried where nothing may be lost."""
     caller, dialect = exchange.ask.dialect, account.dialect
     exchange.warnings = ()  # those of a deployment that was tried before are not of this one
+    foreign = {seal for seal, issuer in exchange.sealed.items() if issuer != account.provider and not seal.account}
+    if foreign:
+        request = without(request, foreign.__contains__, deployment.model)
+        _lose(exchange, deployment, (LOST,))
     if dialect is caller:
         past = exchange.ask.past
         if past is not None and past.account == account.provider:
@@ -24,14 +30,19 @@ def carry(exchange: Exchange, request: Request, deployment: Deployment, account:
     written = translate(
         request, caller, dialect, model=deployment.model, quirks=account.quirks, account=account.provider
     )
-    if written.losses and exchange.strict:
-        lost = ", ".join(written.losses)
-        raise NotCarried(
-            f"{deployment.id} is called in {dialect.name}, which has no words for: {lost}. Leave that out, or do not "
-            "ask for strict"
-        )
-    exchange.warnings = tuple(f"lost: {loss}" for loss in written.losses)
+    if written.losses:
+        _lose(exchange, deployment, written.losses)
     return written.body
+
+
+def _lose(exchange: Exchange, deployment: Deployment, losses: tuple[str, ...]) -> None:
+    """Note what is lost; NotCarried where nothing may be."""
+    if exchange.strict:
+        lost = ", ".join(losses)
+        raise NotCarried(
+            f"{deployment.id} cannot be told: {lost}. Leave that out, or do not ask for strict",
+        )
+    exchange.warnings = tuple(dict.fromkeys((*exchange.warnings, *(f"lost: {loss}" for loss in losses))))
 
 
 def headers(exchange: Exchange, account: Account, path: str, body: bytes) -> SendHeaders:

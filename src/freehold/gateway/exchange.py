@@ -12,6 +12,7 @@ from freehold.core.label import PUBLIC, Label
 from freehold.core.ports import Headers
 from freehold.core.principal import Key
 from freehold.core.request import Request
+from freehold.core.seal import Seal
 from freehold.core.usage import Usage
 from freehold.dialects.dialect import Dialect, Source
 from freehold.dialects.openai_responses.history import Past
@@ -55,7 +56,8 @@ def upstream_id(head: Headers) -> str | None:
 class Exchange(Struct, eq=False):
     """The state of one inference. `at` is UTC nanoseconds; `inference` is the record, once it is written; `limits` are
     lines for the head of the answer; `source` says where an answer in another dialect comes from; `strict`
-    refuses a request that cannot be carried over whole; `first` is the inference that it repeats."""
+    refuses a request that cannot be carried over whole; `first` is the inference that it repeats;
+    `sealed` names the accounts that issued the seals in the request, as far as they are known."""
 
     id: str
     at: int
@@ -83,3 +85,4 @@ class Exchange(Struct, eq=False):
     inference: Inference | None = None
     limits: str = ""
     first: First | None = None
+    sealed: Mapping[Seal, str] = {}

@@ -34,6 +34,7 @@ from freehold.core.tariff import FOREVER
 from freehold.gateway.call import Relay, RetryBudget, Switchboard
 from freehold.gateway.episode import episode
 from freehold.gateway.exchange import Ask, Exchange
+from freehold.gateway.issuers import Issuers
 from freehold.gateway.keep import Kept
 from freehold.gateway.metrics import Metrics
 from freehold.gateway.record import Desk, Recorder
@@ -103,7 +104,8 @@ class Pipeline:
         self.world = world
         self.health = health
         self.turn = Turn(ledger)
-        self._desk = Desk(turn=self.turn, limits=limits, budgets=budgets, metrics=metrics, clock=clock)
+        self._issuers = issuers = Issuers()
+        self._desk = Desk(turn=self.turn, limits=limits, budgets=budgets, metrics=metrics, clock=clock, issuers=issuers)
         self._switchboard = Switchboard(
             health=health, budget=RetryBudget(world.retry.ratio), clock=clock, random=random
         )
@@ -237,6 +239,8 @@ class Pipeline:
         allowed = None if key is None else key.models
         budgeted = key is not None and key.budget is not None
         asked = service(request)
+        sealed = exchange.sealed = self._issuers.sealed(request)
+        issuer = next(reversed(sealed.values())) if sealed else None  # of the newest
         memo = (
             request.model,
             asked,
@@ -246,6 +250,7 @@ class Pipeline:
             allowed,
             budgeted,
             exchange.label,
+            issuer,
         )
         if self._plans_of != (exchange.world.settings, self.health.version):
             self._plans.clear()
@@ -272,6 +277,7 @@ class Pipeline:
                 cohort=None if rule.rollout is None else cohort(rule.rollout.salt, exchange.episode or ""),
                 service=asked,
                 at=since,
+                issuer=issuer,
             )
             decision = plan(inputs, rule, resolved.candidates)
             encoded, deployments = self._encoder.encode(decision), tuple(ids[i] for i in decision.order)

@@ -11,8 +11,10 @@ from freehold.core.errors import FreeholdError
 from freehold.core.events import Event, Finish, Outcome, Reasoning, Refusal, Stage, Text, ToolCall, Used
 from freehold.core.inference import Inference
 from freehold.core.ports import Clock
+from freehold.core.seal import Seal
 from freehold.core.usage import Usage
 from freehold.gateway.exchange import Exchange
+from freehold.gateway.issuers import Issuers
 from freehold.gateway.keep import Keep, Kept
 from freehold.gateway.manners import manners
 from freehold.gateway.metrics import Metrics
@@ -37,6 +39,7 @@ class Desk(Struct, frozen=True, kw_only=True):
     budgets: Budgets
     metrics: Metrics
     clock: Clock
+    issuers: Issuers
 
 
 class Recorder:
@@ -65,15 +68,27 @@ class Recorder:
             self._hash()
         for delta in event.deltas:
             kind = type(delta)
-            if kind is Text or kind is Reasoning or kind is Refusal:
+            if kind is Text or kind is Reasoning:
                 self._said += len(delta.text)  # type: ignore[union-attr]
+                if delta.seal is not None:  # type: ignore[union-attr]
+                    self._sealed(delta.seal)  # type: ignore[union-attr]
             elif kind is ToolCall:
                 self._said += len(delta.arguments)  # type: ignore[union-attr]
+                if delta.seal is not None:  # type: ignore[union-attr]
+                    self._sealed(delta.seal)  # type: ignore[union-attr]
+            elif kind is Refusal:
+                self._said += len(delta.text)  # type: ignore[union-attr]
             elif kind is Used:
                 self._exchange.usage = delta.usage  # type: ignore[union-attr]
             elif kind is Finish:
                 self._finish = delta.reason  # type: ignore[union-attr]
         self._next.event(event)
+
+    def _sealed(self, seal: Seal) -> None:
+        """Remember who issued it."""
+        exchange = self._exchange
+        if exchange.answered_by is not None and exchange.first is None:
+            self._desk.issuers.note(seal, exchange.answered_by.provider)
 
     def _hash(self) -> None:
         self._digest.update(b"".join(self._heard))

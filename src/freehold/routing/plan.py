@@ -8,6 +8,7 @@ is well (its breaker is closed). Ranked by the route's objective:
     best       quality, then price
     balanced   quality minus what a tenfold price and a tenfold time cost (BALANCE), then price
 
+Reasoning that is sealed in the conversation can be read by the account that issued it only: its deployments come first.
 While a candidate rolls out on the route it comes first for the conversations that are to see it, and not at all for
 the others.
 
@@ -64,9 +65,19 @@ def plan(inputs: Inputs, rule: Rule, candidates: Sequence[Deployment]) -> Decisi
         else:
             excluded.append(Exclusion(deployment.id, *unfit))
     order, why = _order(able, rule, inputs.draw)
+    if inputs.issuer is not None:
+        order, why = _stayed(order, why, inputs.issuer)
     if rollout is not None:
         order, why = _rolled_out(order, why, rollout)
     return Decision(inputs=inputs, order=tuple(r.deployment.id for r in order), why=why, excluded=tuple(excluded))
+
+
+def _stayed(order: list[_Ranked], why: str, issuer: str) -> tuple[list[_Ranked], str]:
+    """The deployments of the account first that alone can read what is sealed in the conversation."""
+    ahead = [r for r in order if r.deployment.provider == issuer]
+    if not ahead or order[0] is ahead[0]:
+        return order, why
+    return [*ahead, *(r for r in order if r not in ahead)], f"{issuer} sealed the reasoning in this conversation"
 
 
 def _rolled_out(order: list[_Ranked], why: str, rollout: Rollout) -> tuple[list[_Ranked], str]:
