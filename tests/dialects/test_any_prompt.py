@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from msgspec import Raw
-from translation import MODELS, QUIRKS, STREAMED, TARGET, chats
+from translation import MODELS, QUIRKS, chats, target
 
 from freehold.core.prompt import Format, Prompt, Thinking, Tool, ToolChoice
 from freehold.core.request import CallPart, MediaPart, Message, Part, ReasoningPart, ResultPart, TextPart
@@ -175,7 +175,7 @@ def test_what_is_written_is_read_again_and_what_is_gone_has_a_name(
     assume(asks(prompt))
     for quirks in (Quirks(), QUIRKS):
         written = dialect.write(prompt, model=model or MODELS.get(dialect.name, "m"), quirks=quirks)
-        request = dialect.decode_request(written.body, STREAMED if prompt.stream else TARGET)
+        request = dialect.decode_request(written.body, target(dialect, prompt.stream))
         dialect.read(request)
 
         assert len(set(written.losses)) == len(written.losses), "each loss is named once"
@@ -200,7 +200,7 @@ def test_every_text_call_and_result_of_a_conversation_arrives(dialect: Dialect, 
     prompt = Prompt(messages=tuple(turns))
     assume(asks(prompt))
     written = dialect.write(prompt, model=MODELS.get(dialect.name, "m"), quirks=QUIRKS)
-    again = dialect.read(dialect.decode_request(written.body, TARGET))
+    again = dialect.read(dialect.decode_request(written.body, target(dialect, False)))
 
     for text in (squeezed(p.text) for m in prompt.messages for p in m.parts if isinstance(p, TextPart | ResultPart)):
         assert text in texts(again)

@@ -150,8 +150,11 @@ FEATURES: Mapping[str, Feature] = {
     ),
     "stream": Feature(asked(stream=True), member("stream")),
 }
-TARGET = "/v1beta/models/m:generateContent"
-STREAMED = "/v1beta/models/m:streamGenerateContent?alt=sse"
+
+
+def target(dialect: Dialect, stream: bool) -> str:
+    """Where a request goes: some dialects say the model, and whether a stream is wanted, in the path."""
+    return dialect.path("", model="m", stream=stream)
 
 
 def chats() -> list[Dialect]:
@@ -162,7 +165,7 @@ def chats() -> list[Dialect]:
 def written(dialect: Dialect, prompt: Prompt) -> Any:
     """A request of the dialect that says what the prompt says, as far as it can."""
     body = dialect.write(prompt, model=MODELS.get(dialect.name, "m"), quirks=QUIRKS).body
-    return dialect.decode_request(body, STREAMED if prompt.stream else TARGET)
+    return dialect.decode_request(body, target(dialect, prompt.stream))
 
 
 def carried(request: Any, caller: Dialect, provider: Dialect) -> Written:
@@ -184,7 +187,7 @@ def arrived(caller: Dialect, provider: Dialect, feature: Feature) -> str:
     except FreeholdError:
         return "refused"
     try:
-        got = provider.read(provider.decode_request(sent.body, STREAMED if said.stream else TARGET))
+        got = provider.read(provider.decode_request(sent.body, target(provider, said.stream)))
     except FreeholdError as error:
         return f"BROKEN {error}"
     if feature.shows(got) == wanted:
@@ -218,7 +221,7 @@ def sealed(caller: Dialect, provider: Dialect, account: str) -> tuple[Prompt, tu
     prompt = asked(HI, Message("assistant", (thought, TextPart("Yes"))), HI)
     request = written(caller, replace(prompt, thinking=Thinking(budget=2048), max_output_tokens=9000))
     sent = carried(request, caller, provider)
-    return provider.read(provider.decode_request(sent.body, TARGET)), sent.losses
+    return provider.read(provider.decode_request(sent.body, target(provider, False))), sent.losses
 
 
 def page() -> str:

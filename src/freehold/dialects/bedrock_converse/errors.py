@@ -21,6 +21,7 @@ from freehold.core.errors import (
 )
 from freehold.core.ports import Headers
 from freehold.dialects.bedrock_converse.eventstream import exception
+from freehold.dialects.contexts import rejected
 from freehold.dialects.openai_chat.errors import Said, retry_after, said
 from freehold.dialects.openai_chat.loose import members, word
 
@@ -98,7 +99,7 @@ def _error(status: int, told: Said, headers: Headers, body: bytes, who: str) -> 
     if status in (409, 424, 503):
         return Overloaded(text, retry_after=wait, body=body)
     if 400 <= status < 500:
-        return Rejected(text, upstream_status=status, body=body, param=told.param)
+        return rejected(text, status=status, body=body, param=told.param)
     return Broken(text, retry_after=wait, body=body)
 
 

@@ -92,7 +92,7 @@ class _Reader:
                 continue
             found = self._block(block)
             first = found[0] if found else None
-            if isinstance(first, ReasoningPart) and first.seal is not None and _signs(first.seal):
+            if isinstance(first, ReasoningPart) and not first.text and first.seal is not None and _signs(first.seal):
                 signing = first.seal
                 continue
             if signing is not None and isinstance(first, CallPart):
@@ -178,7 +178,7 @@ class _Reader:
 
 
 def _signs(seal: Seal) -> bool:
-    """Whether it is that of a call, which our encoder writes as an encrypted thought before it."""
+    """Whether it is that of a call, which our encoder writes as an encrypted thought before it: one without text."""
     return bool(seal.account) and not seal.redacted
 
 

@@ -58,6 +58,7 @@ def _tool_config(prompt: Prompt, who: Maker, writer: Writer) -> _Members:
     listed = [block for tool in prompt.tools for block in _tool(tool, who, writer)]
     if choice is not None and choice.mode == "none" and listed:
         if not calls:
+            writer.lose("tools (none may be called)")
             return {}
         writer.lose("tool_choice (none)")
     if not listed:

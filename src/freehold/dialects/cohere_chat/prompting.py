@@ -32,7 +32,7 @@ class _Writer:
         rest: list[Part] = [part for part in message.parts if not isinstance(part, ResultPart)]
         if not rest:
             return results
-        if message.role == "assistant":
+        if message.role == "assistant" or any(isinstance(part, CallPart) for part in rest):
             return [*results, *self._assistant(rest)]
         role = "system" if message.role == "system" else "user"
         blocks = [block for part in rest if (block := self._block(part, role)) is not None]
