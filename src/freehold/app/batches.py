@@ -15,6 +15,7 @@ from freehold.dialects.single.embeddings import OPENAI_EMBEDDINGS
 from freehold.gateway.batches.batch_pages import Kept, batch_pages
 from freehold.gateway.batches.file_pages import file_pages
 from freehold.gateway.batches.lane import Lane
+from freehold.gateway.batches.message_pages import message_batch_pages
 from freehold.gateway.batches.room import Room
 from freehold.gateway.batches.run import Desk
 from freehold.gateway.pages import Page
@@ -66,6 +67,7 @@ class KeptBatches:
         self.pages: tuple[Page, ...] = (
             *file_pages(home.files, home.batches, home=home.id, clock=time.time_ns, ids=engine.ids),
             *batch_pages(kept),
+            *message_batch_pages(kept),
         )
         self._expiring: asyncio.Task[None] | None = None
 

@@ -40,8 +40,9 @@ class Batch(Struct, frozen=True, kw_only=True):
     """Many requests, answered once each until `expires_at`.
 
     `owner`, `home` and times are as in a file; `times` says when each status began. `total` requests are in the input;
-    `next` of them were sent, so many `completed` or `failed`. `inline`: they came in the request that made the batch,
-    as Anthropic's do. `life`: nanoseconds for which what it makes is kept (None: for good).
+    `next` of them were sent, so many `completed` or `failed`; `unsent` of those never were. `inline`: they came in the
+    request that made the batch, as Anthropic's do. `life`: nanoseconds for which what it makes is kept (None: for
+    good).
     """
 
     id: str
@@ -60,6 +61,7 @@ class Batch(Struct, frozen=True, kw_only=True):
     next: int = 0
     completed: int = 0
     failed: int = 0
+    unsent: int = 0
     errors: tuple[LineError, ...] = ()
     times: dict[str, int] = {}
     inline: bool = False

@@ -221,8 +221,8 @@ class Batches(Protocol):
 
     def get(self, id: str) -> Batch | None: ...
 
-    def page(self, owner: str | None, *, after: str | None, most: int) -> Sequence[Batch]:
-        """At most `most`, the newest first, that follow the one called `after`."""
+    def page(self, owner: str | None, *, after: str | None, most: int, inline: bool = False) -> Sequence[Batch]:
+        """At most `most`, the newest first, that follow the one called `after`; those `inline`, or the others."""
         ...
 
     def using(self, file: str) -> str | None:

@@ -17,6 +17,8 @@ from freehold.core.ids import Ids
 from freehold.store.database import Database
 from freehold.store.schema import batch_lines, batches
 
+INLINE = "msgbatch_"
+"""How the ids of those begin whose requests came in the request that made them."""
 _decode = msgspec.json.Decoder(Batch).decode
 
 
@@ -36,8 +38,9 @@ class SqlBatches:
             text = connection.scalar(select(batches.c.record).where(batches.c.id == id))
         return None if text is None else _decode(text)
 
-    def page(self, owner: str | None, *, after: str | None, most: int) -> Sequence[Batch]:
-        chosen = select(batches.c.record).order_by(batches.c.id.desc()).limit(most)
+    def page(self, owner: str | None, *, after: str | None, most: int, inline: bool = False) -> Sequence[Batch]:
+        kind = batches.c.id.startswith(INLINE, autoescape=True)
+        chosen = select(batches.c.record).where(kind if inline else ~kind).order_by(batches.c.id.desc()).limit(most)
         if owner is not None:
             chosen = chosen.where(batches.c.owner == owner)
         if after is not None:

@@ -349,6 +349,7 @@ class Run:
                 batch,
                 completed=made.good,
                 failed=made.bad,
+                unsent=made.unsent,
                 output_file=batch.output_file if made.good else None,
                 error_file=batch.error_file if made.bad else None,
             )

@@ -30,12 +30,11 @@ _TEXTS = {"assistant": "output_text"}
 def response_pages(conversations: Conversations) -> tuple[Page, ...]:
     """The pages."""
     shown = _Shown(conversations)
-    page, permission = "/v1/responses/{id}", "key"
     return (
-        Page(path=page, permission=permission, answer=shown.retrieve),
-        Page(path=page, permission=permission, answer=shown.delete, methods=("DELETE",)),
-        Page(path=f"{page}/cancel", permission=permission, answer=shown.cancel, methods=("POST",)),
-        Page(path=f"{page}/input_items", permission=permission, answer=shown.inputs),
+        Page(path="/v1/responses/{id}", permission="key", answer=shown.retrieve),
+        Page(path="/v1/responses/{id}", permission="key", answer=shown.delete, methods=("DELETE",)),
+        Page(path="/v1/responses/{id}/cancel", permission="key", answer=shown.cancel, methods=("POST",)),
+        Page(path="/v1/responses/{id}/input_items", permission="key", answer=shown.inputs),
     )
 
 
