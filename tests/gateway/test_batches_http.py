@@ -105,6 +105,30 @@ def test_a_batch_speaks_the_dialect_of_its_endpoint(client: OpenAI, endpoint: st
     assert said(found["response"]["body"]) == "Hello there"
 
 
+def test_embeddings_are_made_in_a_batch(tmp_path: Path) -> None:
+    vectors = {
+        "object": "list",
+        "data": [{"object": "embedding", "index": 0, "embedding": [0.5, 1.0]}],
+        "model": "m",
+        "usage": {"prompt_tokens": 3, "total_tokens": 3},
+    }
+    with (
+        Upstream(always(sized(json.dumps(vectors).encode()), KEEP)) as provider,
+        house(tmp_path, providers(provider.port)) as home,
+        caller(home) as client,
+    ):
+        one = {
+            "custom_id": "a",
+            "method": "POST",
+            "url": "/v1/embeddings",
+            "body": {"model": "r", "input": "hi", "encoding_format": "float"},
+        }
+        done = until(client, begin(client, one, endpoint="/v1/embeddings").id)
+        (found,) = results(client, done.output_file_id)
+
+    assert found["response"]["body"]["data"][0]["embedding"] == [0.5, 1.0]
+
+
 def test_a_batch_of_responses_continues_one_that_is_kept(client: OpenAI) -> None:
     first = client.responses.create(model="r", input="hi")
     body = {"model": "r", "input": "and now?", "previous_response_id": first.id}

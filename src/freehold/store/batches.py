@@ -87,17 +87,19 @@ class SqlBatches:
     ) -> tuple[Batch, Sequence[LineClaim]]:
         with self._database.write() as connection:
             batch = self._held(connection, hold, until)
+            good = bad = 0
             for one in done:
                 there = (batch_lines.c.batch == hold.batch, batch_lines.c.number == one.number)
                 result = {"epoch": one.epoch, "offset": one.offset, "length": one.length, "good": one.good}
-                connection.execute(update(batch_lines).where(*there, batch_lines.c.offset.is_(None)).values(result))
+                first = update(batch_lines).where(*there, batch_lines.c.offset.is_(None)).values(result)
+                if connection.execute(first).rowcount:
+                    good, bad = good + one.good, bad + (not one.good)
             sent, claims = batch.next, list[LineClaim]()
             if batch.status == "in_progress":
                 sent = min(batch.next + more, batch.total)
                 claims = [LineClaim(n, ids(), hold.epoch) for n in (*again, *range(batch.next, sent))]
                 self._claim(connection, hold, claims)
-            good = sum(one.good for one in done)
-            moved = replace(batch, next=sent, completed=batch.completed + good, failed=batch.failed + len(done) - good)
+            moved = replace(batch, next=sent, completed=batch.completed + good, failed=batch.failed + bad)
             return (self._put(connection, moved) if moved != batch else batch), claims
 
     def unfinished(self, id: str) -> Sequence[LineClaim]:
