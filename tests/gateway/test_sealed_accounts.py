@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -34,31 +34,31 @@ class Case(NamedTuple):
 THINKING = {"type": "thinking", "thinking": "hm", "signature": "c2lnbmVk"}
 BLIND = {"type": "redacted_thinking", "data": "cmVkYWN0ZWQ"}
 GOOD = {"type": "text", "text": "good"}
-DETAIL = {"type": "reasoning.encrypted", "data": "c2VhbGVk", "format": "f-v1", "index": 0}
-CALL = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+DETAIL: dict[str, Any] = {"type": "reasoning.encrypted", "data": "c2VhbGVk", "format": "f-v1", "index": 0}
+CALL: dict[str, Any] = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
 SIGNED = {"extra_content": {"google": {"thought_signature": "c2lnbmVkLWNhbGw"}}}
 CHAT = json.loads(completion())
 CHAT["choices"][0]["message"] |= {"reasoning_details": [DETAIL], "tool_calls": [CALL | SIGNED]}
 RESULT = {"role": "tool", "tool_call_id": "c1", "content": "42"}
-SEALED = {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "gAAAA-sealed"}
-SAID = {
+SEALED: dict[str, Any] = {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "gAAAA-sealed"}
+SAID: dict[str, Any] = {
     "id": "msg_1",
     "type": "message",
     "role": "assistant",
     "status": "completed",
     "content": [{"type": "output_text", "text": "good", "annotations": []}],
 }
-RESPONSE = {
+RESPONSE: dict[str, Any] = {
     "id": "resp_1", "object": "response", "created_at": 1, "status": "completed", "model": "m",
     "output": [SEALED, SAID],
     "parallel_tool_calls": True, "tool_choice": "auto", "tools": [], "store": False,
     "usage": {"input_tokens": 1, "output_tokens": 1, "total_tokens": 2},
 }  # fmt: skip
 THOUGHT = {"text": "hm", "thought": True, "thoughtSignature": "dGhvdWdodA"}
-ASKS = {"functionCall": {"name": "f", "args": {}}, "thoughtSignature": "Y2FsbGVk"}
-GIVES = {"functionResponse": {"name": "f", "response": {"is": 42}}}
-PARTS = [THOUGHT, {"text": "good", "thoughtSignature": "dGV4dA"}, ASKS]
-GEMINI = {
+ASKS: dict[str, Any] = {"functionCall": {"name": "f", "args": {}}, "thoughtSignature": "Y2FsbGVk"}
+GIVES: dict[str, Any] = {"functionResponse": {"name": "f", "response": {"is": 42}}}
+PARTS: list[Any] = [THOUGHT, {"text": "good", "thoughtSignature": "dGV4dA"}, ASKS]
+GEMINI: dict[str, Any] = {
     "candidates": [{"content": {"parts": PARTS, "role": "model"}, "finishReason": "STOP", "index": 0}],
     "usageMetadata": {"promptTokenCount": 1, "candidatesTokenCount": 1, "totalTokenCount": 2},
 }
@@ -106,7 +106,7 @@ CASES = {
 
 
 @contextmanager
-def two_accounts(tmp_path: Path, dialect: str, first: Upstream, second: Upstream, route: str = "") -> Iterator[House]:
+def two_accounts(tmp_path: Path, dialect: str, first: Upstream, second: Upstream, route: str = "") -> Generator[House]:
     """A route `r` that asks the first account and then the second, both in this dialect."""
     out = ['[retry]\nattempts = 2\nbackoff_ms = 1\n[routes.r]\ndeployments = ["d0", "d1"]\nordered = true\n', route]
     for number, up in enumerate((first, second)):
@@ -122,6 +122,10 @@ def asked(case: Case, said: list[Any], *headers: str) -> bytes:
     return post({"model": "r", case.member: said, **case.more}, *headers, path=case.path)
 
 
+def whole(case: Case) -> list[bytes | threading.Event]:
+    return [sized(json.dumps(case.answer).encode()), KEEP]
+
+
 def decision(home: House, answer: Answered) -> Decision:
     kept = home.record(answer).decision
     return codec.decode(kept, type=Decision) if isinstance(kept, Raw) else kept  # type: ignore[return-value]
@@ -132,7 +136,7 @@ def test_a_conversation_stays_with_the_account_that_sealed_it_and_goes_elsewhere
     tmp_path: Path, dialect: str
 ) -> None:
     case = CASES[dialect]
-    good = [sized(json.dumps(case.answer).encode()), KEEP]
+    good = whole(case)
     with (
         Upstream(turns(FAILED, good)) as first,
         Upstream(turns(good, good, FAILED)) as second,
@@ -158,7 +162,7 @@ def test_a_conversation_stays_with_the_account_that_sealed_it_and_goes_elsewhere
 @pytest.mark.parametrize("dialect", CASES)
 def test_seals_that_nobody_here_knows_pass_as_they_are(tmp_path: Path, dialect: str) -> None:
     case = CASES[dialect]
-    good = [sized(json.dumps(case.answer).encode()), KEEP]
+    good = whole(case)
     with (
         Upstream(turns(good)) as first,
         Upstream(turns(good)) as second,
@@ -173,7 +177,7 @@ def test_seals_that_nobody_here_knows_pass_as_they_are(tmp_path: Path, dialect: 
 
 def test_a_strict_request_does_not_go_to_an_account_that_cannot_read_its_seals(tmp_path: Path) -> None:
     case = CASES["anthropic-messages"]
-    good = [sized(json.dumps(case.answer).encode()), KEEP]
+    good = whole(case)
     with (
         Upstream(turns(FAILED, good)) as first,
         Upstream(turns(good, FAILED)) as second,

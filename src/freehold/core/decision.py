@@ -47,7 +47,7 @@ class Inputs(Struct, frozen=True, kw_only=True, omit_defaults=True):
     issuer: str | None = None
 
 
-Ground = Literal["ability", "key", "label", "price", "health", "rollout"]
+Ground = Literal["ability", "context", "key", "label", "price", "health", "rollout"]
 
 
 class Exclusion(Struct, frozen=True):

@@ -3,9 +3,9 @@
     FreeholdError
     ├── CallerError      InvalidRequest  Unauthenticated  Forbidden  UnknownModel  UnknownPath  WrongMethod
     │                    TooSlow  Changed  TooLarge  HeadTooLarge  WrongMediaType  RateLimited  BudgetExceeded
-    │                    NotThere  PreviousUnknown  KeyReused
+    │                    NotThere  PreviousUnknown  KeyReused  ContextExceeded
     ├── ProviderError    Unreachable  TimedOut  Overloaded  Throttled  Rejected  CredentialRefused  Broken  Abstained
-    │                    NotCarried  NoneHealthy
+    │                    NotCarried  NoneHealthy  ContextRejected
     └── OperatorError    SettingsWrong  CatalogRefused  LedgerDamaged  StoreFailed (InUse)  Draining  Internal
 
 A message names the thing and the way out. `code` is stable: programs may match on it.
@@ -41,6 +41,20 @@ class CallerError(FreeholdError):
 
 class InvalidRequest(CallerError):
     code = "invalid_request"
+
+
+class ContextExceeded(InvalidRequest):
+    """No deployment has room for the prompt and the answer. Nothing is ever cut off to make it fit.
+
+    They are about `tokens`; `most` is the largest context among those that were asked for.
+    """
+
+    code = "context_length_exceeded"
+
+    def __init__(self, message: str, *, param: str | None = None, tokens: int = 0, most: int = 0) -> None:
+        super().__init__(message, param=param)
+        self.tokens = tokens
+        self.most = most
 
 
 class Unauthenticated(CallerError):
@@ -179,6 +193,12 @@ class Rejected(ProviderError):
     ) -> None:
         super().__init__(message, param=param, body=body)
         self.status = upstream_status  # the caller's SDK tells them apart by it
+
+
+class ContextRejected(Rejected):
+    """The provider says that the prompt is too long for its model; another one may have more room."""
+
+    code = "context_length_exceeded"
 
 
 class CredentialRefused(ProviderError):

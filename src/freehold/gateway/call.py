@@ -14,6 +14,7 @@ from freehold.core.errors import (
     Abstained,
     Broken,
     CallerError,
+    ContextRejected,
     CredentialRefused,
     FreeholdError,
     Internal,
@@ -243,7 +244,7 @@ class Relay(Struct, eq=False):
     def _go_on(self, error: FreeholdError) -> bool:
         elsewhere = (
             error.retryable
-            or isinstance(error, CredentialRefused | Abstained | NotCarried)
+            or isinstance(error, CredentialRefused | Abstained | NotCarried | ContextRejected)
             or (isinstance(error, Rejected) and error.status in ELSEWHERE)
         )
         self._held.clear()

@@ -16,6 +16,7 @@ from freehold.core.decision import Decision, Inputs
 from freehold.core.deployment import Deployment
 from freehold.core.errors import (
     BudgetExceeded,
+    ContextExceeded,
     Draining,
     Forbidden,
     FreeholdError,
@@ -289,7 +290,7 @@ class Pipeline:
                 self._plans[memo] = known
         exchange.decision, exchange.decision_json = known.decision, known.encoded
         if not known.deployments:
-            raise no_deployment(known.decision)
+            raise no_deployment(known.decision, max((d.context_window or 0 for d in resolved.candidates), default=0))
         return known
 
     # what may it cost
@@ -379,8 +380,9 @@ def dearest(exchange: Exchange, request: Request, planned: Planned) -> int:
     return most
 
 
-def no_deployment(decision: Decision) -> FreeholdError:
-    """Why nothing may serve the request, as the error that tells the caller what to do about it."""
+def no_deployment(decision: Decision, most: int) -> FreeholdError:
+    """Why nothing may serve the request, as the error that tells the caller what to do about it. `most`: the largest
+    context that is known of a candidate."""
     reasons = "; ".join(f"{e.deployment}: {e.reason}" for e in decision.excluded[:8])
     grounds = {e.ground for e in decision.excluded}
     asked = decision.inputs.asked
@@ -390,4 +392,8 @@ def no_deployment(decision: Decision) -> FreeholdError:
         return BudgetExceeded(f"No deployment for {asked!r} has a known price, which a budget needs ({reasons}).")
     if grounds & {"key", "label"}:
         return Forbidden(f"Nothing that serves {asked!r} is allowed for this request ({reasons}).")
+    if "context" in grounds:
+        told = f"No deployment for {asked!r} has room for this request ({reasons}). Send less, or ask for less."
+        tokens = decision.inputs.prompt_tokens + decision.inputs.output_tokens
+        return ContextExceeded(told, param="messages", tokens=tokens, most=most)
     return InvalidRequest(f"No deployment for {asked!r} can serve this request ({reasons}).", param="model")

@@ -109,7 +109,7 @@ def _unfit(d: Deployment, health: Health, inputs: Inputs) -> tuple[Ground, str] 
     if missing := [n for n in inputs.needs if n in d.lacks]:
         return "ability", f"cannot do {', '.join(missing)}"
     if d.context_window is not None and tokens + output > d.context_window:
-        return "ability", f"its context of {d.context_window} tokens is too small for {tokens} + {output}"
+        return "context", f"its context of {d.context_window} tokens is too small for {tokens} + {output}"
     if d.max_output_tokens is not None and output > d.max_output_tokens:
         return "ability", f"gives at most {d.max_output_tokens} tokens, asked for {output}"
     if inputs.allowed is not None and not any(fnmatchcase(n, p) for p in inputs.allowed for n in (d.id, d.model)):

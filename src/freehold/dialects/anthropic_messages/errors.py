@@ -6,6 +6,7 @@ import msgspec
 
 from freehold.core.errors import CredentialRefused, FreeholdError, ProviderError, Rejected
 from freehold.core.ports import Headers
+from freehold.dialects.contexts import anthropic_words
 from freehold.dialects.openai_chat.errors import decode_error as decode_any
 from freehold.dialects.openai_chat.errors import error_in_answer
 from freehold.dialects.openai_chat.loose import members
@@ -47,7 +48,7 @@ def encode_error(error: FreeholdError) -> bytes:
     kind = TYPES.get(error.status, "invalid_request_error" if error.status < 500 else "api_error")
     value = {
         "type": "error",
-        "error": {"type": kind, "message": error.message},
+        "error": {"type": kind, "message": anthropic_words(error)},
         "request_id": error.request_id or None,
     }
     return msgspec.json.encode(value)

@@ -7,6 +7,7 @@ import msgspec
 
 from freehold.core.errors import CredentialRefused, FreeholdError, ProviderError, Rejected
 from freehold.core.ports import Headers
+from freehold.dialects.contexts import gemini_words
 from freehold.dialects.openai_chat.errors import decode_error as decode_any
 from freehold.dialects.openai_chat.errors import error_in_answer
 from freehold.dialects.openai_chat.loose import items, members
@@ -89,7 +90,7 @@ def encode_error(error: FreeholdError) -> bytes:
         details.append({"@type": f"{_TYPE}RetryInfo", "retryDelay": f"{max(error.retry_after, 0):.9g}s"})
     if error.request_id:
         details.append({"@type": f"{_TYPE}RequestInfo", "requestId": error.request_id})
-    told = {"code": error.status, "message": error.message, "status": status_of(error), "details": details}
+    told = {"code": error.status, "message": gemini_words(error), "status": status_of(error), "details": details}
     return msgspec.json.encode({"error": told})
 
 

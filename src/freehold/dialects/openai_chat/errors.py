@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from freehold.core.errors import (
     Broken,
+    ContextRejected,
     CredentialRefused,
     FreeholdError,
     Overloaded,
@@ -18,6 +19,7 @@ from freehold.core.errors import (
     TimedOut,
 )
 from freehold.core.ports import Headers
+from freehold.dialects.contexts import CODE, openai_words, rejected
 from freehold.dialects.openai_chat.loose import items, members
 
 LONGEST = 2000
@@ -174,7 +176,7 @@ def _error(status: int, told: Said, body: bytes, headers: Headers, provider: str
     if status in {409, 425, 503, 529}:
         return Overloaded(text, retry_after=retry_after(headers, told), body=body)
     if 400 <= status < 500:
-        return Rejected(text, upstream_status=status, body=body, param=told.param)
+        return rejected(text, status=status, body=body, param=told.param)
     return Broken(text, retry_after=retry_after(headers, told), body=body)
 
 
@@ -214,12 +216,13 @@ TYPES = {
 
 def encode_error(error: FreeholdError) -> bytes:
     """{"error": {"message", "type", "param", "code"}}. What a provider rejected passes as it was said."""
-    if isinstance(error, Rejected) and _object(error.body).get("error"):
+    coded = not isinstance(error, ContextRejected) or said(error.body).code == CODE
+    if isinstance(error, Rejected) and coded and _object(error.body).get("error"):
         return error.body
     kind = TYPES.get(error.status, "invalid_request_error" if error.status < 500 else "server_error")
     if error.code == "insufficient_quota":
         kind = "insufficient_quota"
-    value = {"message": error.message, "type": kind, "param": error.param, "code": error.code}
+    value = {"message": openai_words(error), "type": kind, "param": error.param, "code": error.code}
     return msgspec.json.encode({"error": value})
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from freehold.core.errors import Broken, CallerError, FreeholdError, ProviderError, Rejected
+from freehold.dialects.contexts import CODE, exceeded, rejected
 from freehold.dialects.openai_chat.errors import decode_error, encode_error, error_in_answer, said
 from freehold.dialects.openai_chat.loose import members
 
@@ -26,7 +27,8 @@ def failure(error: object) -> ProviderError:
     body = msgspec.json.encode({"error": error})
     heard = said(body)
     if heard.code in _WRONG or "image" in heard.code:
-        return Rejected(f"The provider answered 400: {heard.message or heard.code}", body=body, param=heard.param)
+        text = f"The provider answered 400: {heard.message or heard.code}"
+        return rejected(text, status=400, body=body, param=heard.param)
     found = error_in_answer(body)
     return found if heard.message or heard.code else Broken("The provider said that its answer failed", body=body)
 
@@ -36,7 +38,8 @@ def told(error: FreeholdError) -> dict[str, Any]:
     if error.status == 429 and error.code != "insufficient_quota":
         code = "rate_limit_exceeded"
     else:
-        code = "invalid_prompt" if isinstance(error, CallerError | Rejected) else "server_error"
+        wrong = CODE if exceeded(error) else "invalid_prompt"
+        code = wrong if isinstance(error, CallerError | Rejected) else "server_error"
     return {"code": _own_code(error) or code, "message": error.message}
 
 
