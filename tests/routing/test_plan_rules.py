@@ -83,8 +83,10 @@ def grounds(d: Deployment, i: Inputs) -> set[str]:
     """Every ground on which a deployment is out, by the words of design and settings."""
     found: set[str] = set()
     window, most = d.context_window, d.max_output_tokens
-    if set(i.needs) & d.lacks or (window is not None and i.prompt_tokens + i.output_tokens > window):
+    if set(i.needs) & d.lacks:
         found.add("ability")
+    if window is not None and i.prompt_tokens + i.output_tokens > window:
+        found.add("context")
     if most is not None and i.output_tokens > most:
         found.add("ability")
     if i.allowed is not None and not any(fnmatchcase(d.id, p) or fnmatchcase(d.model, p) for p in i.allowed):

@@ -21,6 +21,7 @@ def write(prompt: Prompt, *, model: str, chat: bool) -> Written:
     names = {part.id: part.name for m in prompt.messages for part in m.parts if isinstance(part, CallPart)}
     turns = [turn for message in prompt.messages for turn in _turns(message, names, lost)]
     body: _Members = {"model": model, **({"messages": turns} if chat else _alone(turns, lost)), "stream": prompt.stream}
+    body["truncate"] = False  # a server that would cut the prompt to its context refuses it instead
     options = {o: value for o, member in OPTIONS.items() if (value := getattr(prompt, member)) is not None}
     if prompt.stop:
         options["stop"] = list(prompt.stop)

@@ -29,7 +29,7 @@ OPTIONS = {
 _LOCAL = frozenset({"num_ctx", "num_gpu", "num_thread", "num_batch", "main_gpu", "use_mmap", "numa", "low_vram"})
 """Options that say how a server runs a model, not what it answers."""
 _KNOWN = frozenset({"model", "messages", "prompt", "system", "tools", "format", "options", "stream", "think", "images",
-                    "keep_alive"})  # fmt: skip
+                    "keep_alive", "truncate", "shift"})  # fmt: skip
 _EMPTY = (b"null", b"false", b"[]", b"{}", b'""')
 
 _fields = msgspec.json.Decoder(dict[str, Raw]).decode

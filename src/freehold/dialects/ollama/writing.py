@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from freehold.core.errors import FreeholdError
-from freehold.core.events import Begun, Collect, Delta, Event, Finish, Reasoning, Refusal, Text, ToolCall, Used
+from freehold.core.events import Begun, Collect, Delta, Event, Finish, Reasoning, Refusal, Text, Used
 from freehold.core.money import NANO
 from freehold.core.request import Request
 from freehold.core.usage import Usage
@@ -59,15 +59,15 @@ class Encoder:
         match delta:
             case Begun():
                 self._model = delta.model or self._model
-            case Text(text) | Refusal(text):
+            case Text(text, 0) | Refusal(text, 0):
                 return self._line(text)
-            case Reasoning(text):
+            case Reasoning(text, 0):
                 return self._line("", thinking=text) if text else b""
-            case Finish(reason):
+            case Finish(reason, _, 0):
                 self._finish = "length" if reason == "length" else "stop"
             case Used(usage):
                 self._usage = usage
-            case ToolCall():
+            case _:  # a call is told whole; other choices have no place
                 pass
         return b""
 
@@ -100,5 +100,7 @@ def _call(id_: str, name: str, arguments: str) -> _Members:
     try:
         value: Any = _decode(arguments or "{}")
     except msgspec.DecodeError:
-        value = {"input": arguments}
+        value = arguments
+    if not isinstance(value, dict):
+        value = {"input": value}
     return {"id": id_, "function": {"name": name, "arguments": value}}
