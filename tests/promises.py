@@ -228,6 +228,15 @@ PROMISES: dict[str, Promise] = {
         ),
     ),
     # what lasts
+    "batches-once": Promise(
+        "A batch runs behind callers and survives kill -9: no line is sent twice, each has one result or error.",
+        (
+            "test_a_batch_killed_in_the_middle_goes_on_and_asks_nothing_twice",
+            "test_a_batch_survives_being_killed_again_and_again",
+            "test_a_batch_waits_while_callers_take_the_room_and_callers_never_wait_for_it",
+            "test_a_key_sees_its_own_batches_alone_and_an_admin_all",
+        ),
+    ),
     "no-promise-lost": Promise(
         "A process killed at any moment loses no accepted request; the next start closes it as unknown.",
         (
