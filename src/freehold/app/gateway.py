@@ -17,6 +17,8 @@ from freehold.app.responses import KeptResponses
 from freehold.core.errors import SettingsWrong
 from freehold.core.feedback import Feedback
 from freehold.dialects.anthropic_messages.dialect import ANTHROPIC_MESSAGES
+from freehold.dialects.bedrock_converse.dialect import BEDROCK_CONVERSE
+from freehold.dialects.cohere_chat.dialect import COHERE_CHAT
 from freehold.dialects.gemini_generate.dialect import GEMINI_GENERATE
 from freehold.dialects.ollama.dialect import OLLAMA_CHAT, OLLAMA_GENERATE
 from freehold.dialects.openai_chat.dialect import OPENAI_CHAT
@@ -51,6 +53,7 @@ HOT = Paths(
         b"/v1/rerank": RERANK,
         b"/v2/rerank": RERANK,
         b"/v1/moderations": MODERATIONS,
+        b"/v2/chat": COHERE_CHAT,
         b"/v2/embed": COHERE_EMBED,
         b"/api/chat": OLLAMA_CHAT,
         b"/api/generate": OLLAMA_GENERATE,
@@ -60,6 +63,7 @@ HOT = Paths(
     [
         Pattern(b"/v1beta/models/", b":embedContent", GEMINI_EMBED),
         Pattern(b"/v1beta/models/", b":batchEmbedContents", GEMINI_EMBED),
+        *(Pattern(b"/model/", end, BEDROCK_CONVERSE) for end in (b"/converse", b"/converse-stream")),
         *(Pattern(begin, end, GEMINI_GENERATE) for begin in GEMINI_PATHS for end in GEMINI_CALLS),
     ],
     below={b"/v1beta/": GEMINI_GENERATE, b"/v1beta1/": GEMINI_GENERATE},
