@@ -20,7 +20,9 @@ Progress = Callable[[float, str], None]
 """Hears the share of the work that is done and what is being done; may raise to stop it."""
 
 STEPS = 20_000
-"""Rows that a deep head sees at least, so that few examples are seen more often."""
+"""Rows that a deep head sees at least, so that few examples are seen more often; up to 12 times, where they are few."""
+LEAST = 6_000
+"""The same where they are very few, up to 30 times."""
 
 TOKENS = 300_000
 """The same for a tagger."""
@@ -126,7 +128,8 @@ def _votes(lesson: Lesson, plan: Sequence[Round], seed: int, work: Work) -> Vote
 
 def _deep(lesson: Lesson, number: int, round_: Round, work: Work, *, seed: Sequence[int]) -> dict[str, Matrix]:
     learn_ = round_.learn
-    epochs = int(np.clip(STEPS / len(learn_), 4, 30))
+    most = max(12, min(30, LEAST / len(learn_)))
+    epochs = int(np.clip(STEPS / len(learn_), 4, most))
     plan = Plan(epochs=epochs, batch=128 if len(learn_) > 4000 else 64)
     model = Deep(lesson.rows.shape[1], lesson.contract.enums[number].classes, plan, np.random.default_rng(seed))
     model.train(
