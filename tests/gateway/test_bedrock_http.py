@@ -269,3 +269,24 @@ ordered = true
         with house(tmp_path, settings(up.port) + more) as home:
             answer = home.ask(post({**ask(), "model": "r"}))
     assert answer.json["choices"][0]["message"]["content"] == "other"
+
+
+def test_clients_of_bedrock_and_of_cohere_are_served_by_a_provider_that_speaks_openai(tmp_path: Path) -> None:
+    asked = {"messages": [{"role": "user", "content": [{"text": "hi"}]}]}
+    with Upstream(always(sized(completion("good")))) as up:
+        lab = f"""
+[providers.lab]
+base_url = "http://127.0.0.1:{up.port}/v1"
+[deployments.other]
+provider = "lab"
+model = "m"
+"""
+        with house(tmp_path, lab) as home:
+            named = home.ask(post(asked, path="/model/other/converse"))
+            cohere = home.ask(post({"model": "other", "messages": HI}, path="/v2/chat"))
+            unknown = home.ask(post(asked, path="/model/nobody/converse"))
+    assert named.json["output"]["message"]["content"] == [{"text": "good"}]
+    assert named.json["usage"]["totalTokens"] == 15
+    assert cohere.json["message"]["content"] == [{"type": "text", "text": "good"}]
+    assert unknown.status == 404
+    assert "nobody" in unknown.json["message"]
