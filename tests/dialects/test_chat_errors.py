@@ -223,7 +223,7 @@ def test_the_tree_is_whole() -> None:
 
     assert len(ALL) > 20
     assert all(issubclass(kind, branches) for kind in ALL)
-    assert len({kind.code for kind in ALL}) == len(ALL)
+    assert len({kind.code for kind in ALL}) == len(ALL) - 1  # the plan and a provider can find a prompt too long
 
 
 def test_what_a_provider_rejected_passes_as_it_was_said() -> None:

@@ -21,7 +21,7 @@ from recorded import (
     stream,
 )
 
-from freehold.core.errors import CredentialRefused, ProviderError, Rejected, Throttled
+from freehold.core.errors import ContextRejected, CredentialRefused, ProviderError, Rejected, Throttled
 from freehold.core.events import Begun, Event, Finish, ToolCall, Used, collect
 from freehold.core.request import Request
 from freehold.dialects.openai_chat.dialect import OPENAI_CHAT
@@ -263,6 +263,8 @@ def test_a_recorded_error_is_told_apart(row: Row) -> None:
         assert not error.retryable
         assert error.status == (400 if response["status"] in {200, None} else response["status"])
         assert error.param == (told.get("param") if isinstance(told, dict) else None)
+        if isinstance(error, ContextRejected) and isinstance(told, dict):
+            body = compact(response["body"] | {"error": told | {"code": "context_length_exceeded"}})
         assert OPENAI_CHAT.encode_error(error) == body
     assert not isinstance(error, CredentialRefused)
 

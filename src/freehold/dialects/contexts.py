@@ -33,7 +33,7 @@ def exceeded(error: FreeholdError) -> bool:
 
 def openai_words(error: FreeholdError) -> str:
     """As OpenAI says it (platform.openai.com/docs/guides/error-codes)."""
-    if not isinstance(error, ContextExceeded):
+    if not isinstance(error, ContextExceeded) or not error.most:
         return error.message
     return (
         f"This model's maximum context length is {error.most} tokens. However, you requested about {error.tokens} "
@@ -43,14 +43,14 @@ def openai_words(error: FreeholdError) -> str:
 
 def anthropic_words(error: FreeholdError) -> str:
     """As Anthropic says it, which Claude Code looks for before it compacts (docs.claude.com/en/api/errors)."""
-    if isinstance(error, ContextExceeded):
+    if isinstance(error, ContextExceeded) and error.most:
         return f"prompt is too long: {error.tokens} tokens > {error.most} maximum. {error.message}"
     return f"prompt is too long: {error.message}" if exceeded(error) else error.message
 
 
 def gemini_words(error: FreeholdError) -> str:
     """As Google says it (ai.google.dev/gemini-api/docs/troubleshooting)."""
-    if isinstance(error, ContextExceeded):
+    if isinstance(error, ContextExceeded) and error.most:
         return (
             f"The input token count ({error.tokens}) exceeds the maximum number of tokens allowed ({error.most}). "
             f"{error.message}"

@@ -215,10 +215,14 @@ TYPES = {
 
 
 def encode_error(error: FreeholdError) -> bytes:
-    """{"error": {"message", "type", "param", "code"}}. What a provider rejected passes as it was said."""
-    coded = not isinstance(error, ContextRejected) or said(error.body).code == CODE
-    if isinstance(error, Rejected) and coded and _object(error.body).get("error"):
-        return error.body
+    """{"error": {"message", "type", "param", "code"}}. What a provider rejected passes as it was said; only a
+    prompt that is too long gets the code that clients look for."""
+    if isinstance(error, Rejected) and (body := _object(error.body)).get("error"):
+        told = members(body["error"])
+        if not isinstance(error, ContextRejected) or told.get("code") == CODE:
+            return error.body
+        if told:
+            return msgspec.json.encode(body | {"error": told | {"code": CODE}})
     kind = TYPES.get(error.status, "invalid_request_error" if error.status < 500 else "server_error")
     if error.code == "insufficient_quota":
         kind = "insufficient_quota"
