@@ -105,8 +105,6 @@ def read(dialect: Dialect, body: bytes, *, streamed: bool, quirks: Quirks = Quir
 def crossed(events: list[Event], provider: Dialect, caller: Dialect, *, streamed: bool) -> bytes:
     """An answer as a caller of another dialect gets it."""
     request = written(caller, asked(HI, stream=streamed, wants_usage=True))
-    if caller.name == "bedrock-converse":  # which says so in its path alone
-        request = bedrock_world.request(stream=streamed)
     source = Source(provider.name, ACCOUNT)
     encoder = caller.encoder(request, id="0192-ab", at=7_000_000_000, source=source)
     return b"".join([encoder.encode(event) for event in events]) + encoder.end()
