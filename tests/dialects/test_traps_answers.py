@@ -173,7 +173,7 @@ COUNTED = {"prompt_tokens": 7, "completion_tokens": 5, "total_tokens": 12}
 def test_usage_counts_once_wherever_it_stands(caller: Dialect) -> None:
     part = {"prompt_tokens": 7, "completion_tokens": 1, "total_tokens": 8}
     choice = {"index": 0, "delta": {"content": "hi"}, "finish_reason": None}
-    last = {"index": 0, "delta": {}, "finish_reason": "stop"}
+    last: dict[str, Any] = {"index": 0, "delta": {}, "finish_reason": "stop"}
     bodies = {
         "in every chunk": frame(choices=[choice], usage=part) + frame(choices=[last], usage=COUNTED),
         "with choices": frame(choices=[choice]) + frame(choices=[last], usage=COUNTED),
@@ -190,8 +190,8 @@ def test_usage_counts_once_wherever_it_stands(caller: Dialect) -> None:
 
 
 STOPS = {
-    "end_turn": "stop", "stop_sequence": "stop", "max_tokens": "length", "tool_use": "stop", "refusal": "content_filter",
-    "pause_turn": "stop", "model_context_window_exceeded": "length",
+    "end_turn": "stop", "stop_sequence": "stop", "max_tokens": "length", "tool_use": "stop",
+    "refusal": "content_filter", "pause_turn": "stop", "model_context_window_exceeded": "length",
 }  # fmt: skip
 NEVER = ("content_filter", "ollama-chat"), ("content_filter", "ollama-generate")
 """Ollama has no word for what was filtered."""

@@ -150,8 +150,8 @@ def test_messages_get_a_limit_where_the_caller_gave_none() -> None:
 @pytest.mark.parametrize(("member", "value"), [("choices", 2), ("logprobs", True), ("seed", 7), ("top_logprobs", 3)])
 @pytest.mark.parametrize("dialect", EVERY)
 def test_several_choices_logprobs_and_seeds_arrive_or_are_named(dialect: Dialect, member: str, value: Any) -> None:
-    more = {"logprobs": True} if member == "top_logprobs" else {}
-    written, prompt = wrote(dialect, **{member: value}, **more)
+    more: dict[str, Any] = {"logprobs": True} if member == "top_logprobs" else {}
+    written, prompt = wrote(dialect, **(more | {member: value}))
 
     named = {"top_logprobs": "logprobs"}.get(member, member)
     assert getattr(prompt, member) == value or any(named in loss for loss in written.losses)
@@ -160,8 +160,9 @@ def test_several_choices_logprobs_and_seeds_arrive_or_are_named(dialect: Dialect
 # null and absent
 
 
-NULLS = ("max_tokens", "temperature", "top_p", "stop", "seed", "n", "user", "tools", "tool_choice", "response_format",
-         "stream", "stream_options", "logprobs", "presence_penalty", "parallel_tool_calls", "reasoning_effort")  # fmt: skip
+NULLS = ("max_tokens", "temperature", "top_p", "stop", "seed", "n", "user", "tools", "tool_choice",
+         "response_format", "stream", "stream_options", "logprobs", "presence_penalty", "parallel_tool_calls",
+         "reasoning_effort")  # fmt: skip
 
 
 @pytest.mark.parametrize("dialect", EVERY)
