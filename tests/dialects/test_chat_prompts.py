@@ -35,7 +35,10 @@ def asked_with(*messages: Message, **more: Any) -> Prompt:
     return Prompt(messages=messages, **more)
 
 
-FUNCTION: dict[str, Any] = {"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}
+FUNCTION: dict[str, Any] = {
+    "type": "function",
+    "function": {"name": "f", "parameters": {"type": "object", "properties": {}}},
+}
 SAME: dict[str, Any] = {
     "temperature": 0.5,
     "top_p": 0.9,

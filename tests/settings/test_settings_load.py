@@ -183,7 +183,8 @@ def test_all_problems_are_listed_at_once_with_their_places(tmp_path: Path) -> No
         ("[server]\ntls_cert = 'settings.toml'", "[server] tls_key: is missing, and tls_cert is of no use without it"),
         ("[record]\nbodies = true", "[record] bodies: no such setting"),
         ("[data]\nfolder = 2026-01-01", "[data] folder: expected str, got date"),
-        ("[providers.bedrock]\napi_key = 'env:K'", "[providers.bedrock] base_url: the address of Amazon Bedrock needs its "
+        ("[providers.bedrock]\napi_key = 'env:K'",
+         "[providers.bedrock] base_url: the address of Amazon Bedrock needs its "
          'region: set values = {{ region = "..." }} or AWS_REGION or AWS_DEFAULT_REGION'),
         ("[providers.bedrock]\nbase_url = 'http://127.0.0.1:1'\napi_key = 'env:K'\nsecret_key = 'env:K'",
          "[providers.bedrock] values.region: is missing; requests are signed for one: write it or set AWS_REGION"),
