@@ -60,7 +60,7 @@ FLYWHEEL: dict[str, Promise] = {
     "students-abstain": Promise(
         "A student answers where it is right as often as was asked, and hands the rest to the next deployment.",
         (
-            "test_answers_above_the_threshold_are_right_as_often_as_was_asked",
+            "test_answers_above_the_threshold_are_seldom_right_less_often_than_was_asked",
             "test_a_student_is_right_on_messages_it_has_not_seen_and_unsure_of_the_rest",
             "test_a_student_answers_what_it_knows_and_the_next_deployment_the_rest",
             "test_where_nobody_else_can_be_asked_the_caller_is_told_why",
