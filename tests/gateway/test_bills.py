@@ -56,7 +56,7 @@ def at(text: str) -> int:
 def clocked(home: House, when: str) -> None:
     """Requests begin at this instant from now on."""
     instant = at(when)
-    home.do(lambda: setattr(home.gateway.engine.pipeline, "_clock", lambda: instant))
+    home.do(lambda: setattr(home.gateway.engine.pipeline, "clock", lambda: instant))
 
 
 class Unmeasured:

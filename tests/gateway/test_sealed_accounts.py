@@ -190,3 +190,19 @@ def test_a_strict_request_does_not_go_to_an_account_that_cannot_read_its_seals(t
     assert (answer.status, record.error) == (422, "not_carried")
     assert "reasoning signature of another provider" in answer.error["message"]
     assert len(first.asked) == 1
+
+
+@pytest.mark.parametrize("data", ["fh1..openrouter..r.{", "fh1..openrouter..r.[[", "fh1.a%2Eb", "fh1.....", "\x00"])
+def test_a_seal_that_a_caller_made_up_is_served_like_any_other(tmp_path: Path, data: str) -> None:
+    case = CASES["openai-chat"]
+    with (
+        Upstream(turns(whole(case))) as first,
+        Upstream(turns(whole(case))) as second,
+        two_accounts(tmp_path, "openai-chat", first, second) as home,
+    ):
+        home.ask(asked(case, case.turns[:1]))
+        made_up = {"role": "assistant", "content": "good", "reasoning_details": [DETAIL | {"data": data}, 7, None]}
+        answer = home.ask(asked(case, [*HI, made_up, *HI]))
+
+    assert answer.status == 200
+    assert json.loads(first.asked[1])["messages"][1] == made_up

@@ -33,7 +33,10 @@ class Issuers:
         """The seals in a request whose account is known, in its order."""
         if not self._accounts:
             return {}
-        known = ((seal, seal.account or self._accounts.get(_digest(seal))) for seal in held(request))
+        seals = held(request)
+        if not seals:
+            return {}
+        known = ((seal, seal.account or self._accounts.get(_digest(seal))) for seal in seals)
         return {seal: account for seal, account in known if account}
 
 
