@@ -54,6 +54,7 @@ def _plain(*wires: str, whole: Callable[[Row], bool]) -> tuple[list[Row], list[R
 
 _OLLAMA = _plain("ollama-chat", whole=lambda row: "message" in row["response"]["body"])
 _GENERATE = _plain("ollama-generate", whole=lambda row: "response" in row["response"]["body"])
+_COHERE = _plain("cohere-v2", whole=lambda row: isinstance(row["response"]["body"].get("message"), dict))
 _COMPLETIONS = _plain("openai-completions", whole=lambda row: "choices" in row["response"]["body"])
 _ROWS: Mapping[str, tuple[list[Row], list[Row], Callable[[Row], bytes], Callable[[Row], Quirks]]] = {
     "openai-chat": (recorded.STREAMS, recorded.WHOLE, recorded.stream, recorded.quirks),
@@ -67,6 +68,7 @@ _ROWS: Mapping[str, tuple[list[Row], list[Row], Callable[[Row], bytes], Callable
     "bedrock-converse": (bedrock_world.STREAMS, bedrock_world.WHOLE, bedrock_world.stream_of, lambda _: Quirks()),
     "ollama-chat": (*_OLLAMA, _plain_stream, lambda _: Quirks()),
     "ollama-generate": (*_GENERATE, _plain_stream, lambda _: Quirks()),
+    "cohere-v2": (*_COHERE, _plain_stream, lambda _: Quirks()),
     "openai-completions": (*_COMPLETIONS, _plain_stream, recorded.quirks),
 }  # fmt: skip
 
@@ -127,6 +129,7 @@ COUNTS: Mapping[str, tuple[str, ...]] = {
     "bedrock-converse": (
         "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "cache_write_1h_tokens",
     ),
+    "cohere-v2": ("input_tokens", "output_tokens"),
     "ollama-chat": ("input_tokens", "output_tokens"),
     "ollama-generate": ("input_tokens", "output_tokens"),
     "openai-completions": (
@@ -134,7 +137,7 @@ COUNTS: Mapping[str, tuple[str, ...]] = {
     ),
 }  # fmt: skip
 """What a dialect counts; the rest of a usage is known to our records alone."""
-COUNTED = ("anthropic-messages", "bedrock-converse")
+COUNTED = ("anthropic-messages", "bedrock-converse", "cohere-v2")
 """Answers of these always count: nothing, where the provider did not."""
 ENDS: Mapping[str, Mapping[str, str]] = {
     "openai-chat": {"error": "stop", "other": "stop"},
@@ -143,6 +146,7 @@ ENDS: Mapping[str, Mapping[str, str]] = {
     "openai-responses": {"other": "stop"},
     "gemini-generate": {"error": "other"},
     "bedrock-converse": {"other": "stop"},
+    "cohere-v2": {"other": "stop"},
     "ollama-chat": {"error": "stop", "other": "stop", "content_filter": "stop"},
     "ollama-generate": {"error": "stop", "other": "stop", "content_filter": "stop"},
 }
@@ -164,7 +168,13 @@ def said(answer: Answer, caller: Dialect, choice: Choice) -> Said:
     bare = caller.name in TEXT_ONLY
     calls = [] if bare else [(call.name, _arguments(call.arguments, call.custom)) for call in choice.tool_calls]
     finish = choice.finish or "stop"
-    if choice.refusal and caller.name not in ("openai-chat", "openai-responses", *TEXT_ONLY, "ollama-chat"):
+    if choice.refusal and caller.name not in (
+        "openai-chat",
+        "openai-responses",
+        *TEXT_ONLY,
+        "ollama-chat",
+        "cohere-v2",
+    ):
         finish = "content_filter"
     finish = ENDS[caller.name].get(finish, finish)
     if calls and finish == "stop":
@@ -280,6 +290,7 @@ _STREAM: Mapping[str, Callable[[bytes], None]] = {
     "openai-responses": _responses,
     "gemini-generate": _gemini,
     "bedrock-converse": _converse,
+    "cohere-v2": lambda body: None,
     "ollama-chat": _lines,
     "ollama-generate": _lines,
 }
@@ -290,6 +301,7 @@ _WHOLE: Mapping[str, Callable[[Any], None]] = {
     "openai-responses": lambda body: responses_world.valid(body) and None,
     "gemini-generate": gemini_world.valid_response,
     "bedrock-converse": bedrock_world.valid_answer if _BOTOCORE else lambda body: None,
+    "cohere-v2": lambda body: None,
     "ollama-chat": lambda body: None,
     "ollama-generate": lambda body: None,
 }

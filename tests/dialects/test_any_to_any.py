@@ -32,6 +32,7 @@ def test_a_recorded_answer_means_the_same_to_a_caller_of_another_dialect(
         ("openai-responses", 80),
         ("gemini-generate", 140),
         ("bedrock-converse", 40),
+        ("cohere-v2", 20),
         ("ollama-chat", 10),
         ("ollama-generate", 5),
         ("openai-completions", 20),
