@@ -252,7 +252,7 @@ def test_refusals_of_ours_are_told_in_the_shape_of_messages(tmp_path: Path) -> N
         unknown = home.ask(post(asked(model="nobody"), path=PATH))
         wrong = home.ask(post({"model": "auto"}, path=PATH))
         below = home.ask(get("/v1/messages/nothing"))
-        batches = home.ask(post(b"{}", path="/v1/messages/batches"))
+        batches = home.ask(post(b"{}", path="/v1/messages/nothing"))
         method = home.ask(get(PATH))
         home.limit(max_body=100)
         large = home.ask(post(asked(system="x" * 200), path=PATH))

@@ -241,7 +241,7 @@ class Pipeline:
         budgeted = key is not None and key.budget is not None
         asked = service(request)
         sealed = exchange.sealed = self._issuers.sealed(request)
-        issuer = next(reversed(sealed.values())) if sealed else None  # of the newest
+        issuer = tuple(sealed.values())[-1] if sealed else None  # of the newest
         memo = (
             request.model,
             asked,
