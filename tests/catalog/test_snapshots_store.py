@@ -4,12 +4,12 @@ import os
 from pathlib import Path
 
 import pytest
-from snapshots_world import HOUR, NOON, OTHERS, OURS, Acts, Draft, by, offered, packaged, taken
 
 from freehold.catalog.book import Catalog, base, catalog
 from freehold.catalog.snapshots import Snapshots
 from freehold.catalog.update import Found, accept, rollback, update
 from freehold.core.errors import CatalogRefused, InUse, InvalidRequest, StoreFailed
+from snapshots_world import HOUR, NOON, OTHERS, OURS, Acts, Draft, by, offered, packaged, taken
 
 GPT = ("openai", "gpt-5")
 KEYS = (OURS.verifier,)

@@ -122,9 +122,7 @@ class HttpReply:
         assert exchange.request is not None
         self._stream = exchange.request.stream
         first = exchange.first or exchange
-        self._encoder = exchange.ask.dialect.encoder(
-            exchange.request, id=first.id, at=first.at, source=exchange.source
-        )
+        self._encoder = exchange.ask.dialect.encoder(exchange.request, id=first.id, at=first.at, source=exchange.source)
         return self._encoder
 
     def _flush(self) -> None:
