@@ -188,7 +188,7 @@ def _regress(console: Console, desk: Desk, cases: Sequence[Case], known: Sequenc
     )
     console.print("A successor is tuned from a file in which every other label is wrong, and promoted in a hurry:")
     desk.run("datasets", "import", str(spoiled), "spoiled")
-    desk.run("tune", "successor", "--dataset", "spoiled", "--set", "accuracy=0.5")
+    desk.run("tune", "successor", "--dataset", "spoiled", "--set", "accuracy=0.2")
     plan = ("--shares", "0.5", "--latency-ratio", "0", "--requests-a-day", "2000")
     desk.run("rollout", "start", "desk", "--candidate", "successor", *plan)
     desk.run("rollout", "promote", "desk", "--why", "no time to wait")

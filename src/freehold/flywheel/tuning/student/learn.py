@@ -21,7 +21,7 @@ Progress = Callable[[float, str], None]
 
 STEPS = 20_000
 """Rows that a deep head sees at least, so that few examples are seen more often; up to 12 times, where they are few."""
-LEAST = 6_000
+LEAST = 16_000
 """The same where they are very few, up to 30 times."""
 
 TOKENS = 300_000
