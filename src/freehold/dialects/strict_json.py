@@ -20,6 +20,10 @@ _LOW_ALONE = re.compile(rb"(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F]")
 _NOT_A_NUMBER = re.compile(rb"[:\[,]\s*-?(NaN|Infinity)\b")
 
 
+EMPTY = frozenset({b"null", b"false", b"[]", b"{}", b'""'})
+"""Members that say nothing, as they are written."""
+
+
 class _Duplicate(Exception):
     pass
 
@@ -71,3 +75,15 @@ def _members(pairs: list[tuple[str, Any]]) -> None:
         if name in names:
             raise _Duplicate(name[:100])
         names.add(name)
+
+
+def wrong(error: msgspec.ValidationError, within: str = "") -> InvalidRequest:
+    """A member of another type than the dialect has, by its name; `within` is where it stands."""
+    text, _, at = str(error).partition(" - at `$")
+    param = f"{within}{at.rstrip('`')}".lstrip(".")
+    return InvalidRequest(f"{param or 'The body'}: {text}", param=param or None)
+
+
+def sample(data: bytes) -> str:
+    """The beginning of what came, for a message."""
+    return repr(data[:80].decode("utf-8", "replace"))

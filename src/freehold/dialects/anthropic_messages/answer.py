@@ -16,6 +16,7 @@ from freehold.dialects.anthropic_messages.errors import error_in_answer
 from freehold.dialects.anthropic_messages.stops import reason
 from freehold.dialects.anthropic_messages.usage import normal
 from freehold.dialects.openai_chat.loose import items, members, number, word
+from freehold.dialects.strict_json import sample
 
 _encode = msgspec.json.Encoder().encode
 
@@ -78,7 +79,7 @@ class Reader:
             said = _said(data)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise Broken(
-                f"The provider sent something that is no event of a message: {error} ({_sample(data)})"
+                f"The provider sent something that is no event of a message: {error} ({sample(data)})"
             ) from None
         kind = said.type
         if kind == "content_block_delta":
@@ -204,15 +205,10 @@ def decode_answer(body: bytes) -> Event:
     try:
         value: Any = _value(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise Broken(f"The provider sent something that is no message: {error} ({_sample(body)})") from None
+        raise Broken(f"The provider sent something that is no message: {error} ({sample(body)})") from None
     message = members(value)
     if message.get("type") == "error" or message.get("error"):
         raise error_in_answer(body)
     if not isinstance(message.get("content"), list):
         raise Broken("The provider sent an answer without content", body=body)
     return Reader().whole(message, body)
-
-
-def _sample(data: bytes) -> str:
-    """The beginning of what came, for a message."""
-    return repr(data[:80].decode("utf-8", "replace"))

@@ -10,9 +10,9 @@ from freehold.core.prompt import Effort, Format, Prompt, Thinking, Tool, ToolCho
 from freehold.core.request import CallPart, MediaPart, Message, Request, ResultPart, TextPart
 from freehold.dialects.anthropic_messages.billing import HEADER, without_billing
 from freehold.dialects.anthropic_messages.messages import messages
-from freehold.dialects.anthropic_messages.request import wrong
 from freehold.dialects.anthropic_messages.subjects import plain
 from freehold.dialects.openai_chat.loose import cache_of, members, word
+from freehold.dialects.strict_json import EMPTY, wrong
 
 EFFORTS: dict[str, Effort] = {"low": "low", "medium": "medium", "high": "high", "xhigh": "max", "max": "max"}
 
@@ -70,7 +70,6 @@ _KNOWN = frozenset(_Options.__struct_fields__) | {
     "model", "messages", "system", "stream", "metadata", "anthropic_version",
 }  # fmt: skip
 """What has a place in a prompt, or says nothing about the answer."""
-_EMPTY = frozenset({b"null", b"false", b"[]", b"{}", b'""'})
 _CUSTOM = (None, "custom")
 _NOT_SAID = ("defer_loading", "input_examples", "allowed_callers")
 _CHOICES = {"auto": "auto", "any": "required", "none": "none"}
@@ -93,7 +92,7 @@ def read(request: Request) -> Prompt:
     if cache := cache_of(options.cache_control):
         said = _marked(said, cache)
     for name, raw in fields.items():
-        if name not in _KNOWN and bytes(raw) not in _EMPTY:
+        if name not in _KNOWN and bytes(raw) not in EMPTY:
             lose(name)
     choice = options.tool_choice
     output = options.output_config or _Output()

@@ -11,7 +11,7 @@ from freehold.dialects.anthropic_messages.billing import HEADER, without_billing
 from freehold.dialects.anthropic_messages.subjects import plain
 from freehold.dialects.openai_chat.loose import items, members
 from freehold.dialects.quirks import Quirks
-from freehold.dialects.strict_json import read
+from freehold.dialects.strict_json import read, wrong
 
 NAME = "anthropic-messages"
 BYTES_PER_TOKEN = 4
@@ -71,13 +71,6 @@ def decode(body: bytes) -> Request:
         subject=None if view.metadata is None else view.metadata.user_id,
         fields=fields,
     )
-
-
-def wrong(error: msgspec.ValidationError) -> InvalidRequest:
-    """A member of another type than the dialect has, by its name."""
-    text, _, at = str(error).partition(" - at `$")
-    param = at.rstrip("`").lstrip(".")
-    return InvalidRequest(f"{param or 'The body'}: {text}", param=param or None)
 
 
 def _view(value: Any) -> _View:

@@ -8,8 +8,8 @@ from msgspec import Raw, Struct
 from freehold.core.prompt import Effort, Format, Prompt, Thinking, Tool, ToolChoice
 from freehold.core.request import Request
 from freehold.dialects.bedrock_converse.messages import Lose, cache_point, messages
-from freehold.dialects.bedrock_converse.request import wrong
 from freehold.dialects.openai_chat.loose import items, members, number, word
+from freehold.dialects.strict_json import wrong
 
 
 class _Inference(Struct):

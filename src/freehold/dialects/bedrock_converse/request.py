@@ -10,7 +10,7 @@ from msgspec import Raw, Struct
 from freehold.core.errors import InvalidRequest
 from freehold.core.request import Need, Request
 from freehold.dialects.openai_chat.loose import items, members, word
-from freehold.dialects.strict_json import read
+from freehold.dialects.strict_json import read, wrong
 
 NAME = "bedrock-converse"
 CALL, STREAM = "converse", "converse-stream"
@@ -82,13 +82,6 @@ def decode(body: bytes, target: str = "") -> Request:
         subject=None,
         fields=fields,
     )
-
-
-def wrong(error: msgspec.ValidationError) -> InvalidRequest:
-    """A member of another type than the dialect has, by its name."""
-    text, _, at = str(error).partition(" - at `$")
-    param = at.rstrip("`").lstrip(".")
-    return InvalidRequest(f"{param or 'The body'}: {text}", param=param or None)
 
 
 def _called(target: str) -> tuple[str, bool]:

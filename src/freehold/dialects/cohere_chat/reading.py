@@ -8,9 +8,9 @@ from msgspec import Raw, Struct
 
 from freehold.core.prompt import Format, Prompt, Thinking, Tool, ToolChoice
 from freehold.core.request import CallPart, MediaPart, Message, Part, ReasoningPart, Request, ResultPart, TextPart
-from freehold.dialects.cohere_chat.request import wrong
 from freehold.dialects.openai_chat.loose import items, members, number, word
 from freehold.dialects.seals import unwrap
+from freehold.dialects.strict_json import EMPTY, wrong
 
 Lose = Callable[[str], None]
 _decode = msgspec.json.Decoder().decode
@@ -40,7 +40,6 @@ class _Options(Struct):
 
 _options = msgspec.json.Decoder(_Options).decode
 _KNOWN = frozenset(_Options.__struct_fields__) | {"model", "messages", "stream"}
-_EMPTY = frozenset({b"null", b"false", b"[]", b"{}", b'""'})
 
 
 def _unheard(_: str) -> None:
@@ -122,7 +121,7 @@ def read(request: Request) -> Prompt:
     except msgspec.ValidationError as error:
         raise wrong(error) from None
     for name, raw in fields.items():
-        if name not in _KNOWN and bytes(raw) not in _EMPTY:
+        if name not in _KNOWN and bytes(raw) not in EMPTY:
             lose(name)
     mode = _CHOICES.get(options.tool_choice or "")
     thinking = options.thinking

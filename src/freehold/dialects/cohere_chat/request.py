@@ -8,7 +8,7 @@ from msgspec import Raw, Struct
 from freehold.core.errors import InvalidRequest
 from freehold.core.request import Need, Request
 from freehold.dialects.openai_chat.loose import items, members, word
-from freehold.dialects.strict_json import read
+from freehold.dialects.strict_json import read, wrong
 
 NAME = "cohere-v2"
 BYTES_PER_TOKEN = 4
@@ -69,13 +69,6 @@ def decode(body: bytes) -> Request:
         subject=None,
         fields=fields,
     )
-
-
-def wrong(error: msgspec.ValidationError) -> InvalidRequest:
-    """A member of another type than the dialect has, by its name."""
-    text, _, at = str(error).partition(" - at `$")
-    param = at.rstrip("`").lstrip(".")
-    return InvalidRequest(f"{param or 'The body'}: {text}", param=param or None)
 
 
 def _check(view: _View) -> None:

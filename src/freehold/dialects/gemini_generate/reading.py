@@ -15,6 +15,7 @@ from freehold.dialects.gemini_generate.openapi import json_schema
 from freehold.dialects.gemini_generate.request import JSON_TYPE
 from freehold.dialects.gemini_generate.spelling import camel, spelt
 from freehold.dialects.openai_chat.loose import items, members, word
+from freehold.dialects.strict_json import wrong
 
 Lose = Callable[[str], None]
 _decode = msgspec.json.Decoder().decode
@@ -97,9 +98,7 @@ def _config(given: dict[str, Any]) -> _Config:
     try:
         return msgspec.convert(given, _Config, strict=False)
     except msgspec.ValidationError as error:
-        text, _, at = str(error).partition(" - at `$")
-        param = f"generationConfig{at.rstrip('`')}"
-        raise InvalidRequest(f"{param}: {text}", param=param) from None
+        raise wrong(error, "generationConfig") from None
 
 
 def _unsaid(said: dict[str, Any], given: dict[str, Any], config: _Config, lose: Lose) -> None:

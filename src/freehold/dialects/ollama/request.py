@@ -9,7 +9,7 @@ from freehold.core.errors import InvalidRequest
 from freehold.core.prompt import Effort, Format, Prompt, Thinking, Tool
 from freehold.core.request import CallPart, MediaPart, Message, Need, Part, ReasoningPart, Request, ResultPart, TextPart
 from freehold.dialects.openai_chat.loose import items, members, number, word
-from freehold.dialects.strict_json import read
+from freehold.dialects.strict_json import EMPTY, read
 
 BYTES_PER_TOKEN = 4
 MEDIA_TOKENS = 1000
@@ -30,7 +30,6 @@ _LOCAL = frozenset({"num_ctx", "num_gpu", "num_thread", "num_batch", "main_gpu",
 """Options that say how a server runs a model, not what it answers."""
 _KNOWN = frozenset({"model", "messages", "prompt", "system", "tools", "format", "options", "stream", "think", "images",
                     "keep_alive", "truncate", "shift"})  # fmt: skip
-_EMPTY = (b"null", b"false", b"[]", b"{}", b'""')
 
 _fields = msgspec.json.Decoder(dict[str, Raw]).decode
 _any = msgspec.json.Decoder().decode
@@ -179,7 +178,7 @@ def read_prompt(request: Request) -> Prompt:
         del known["max_output_tokens"]
     stop = options.get("stop")
     lost = [f"options.{o}" for o in options if o not in OPTIONS and o not in _LOCAL and o not in ("stop", "think")]
-    lost += [name for name, raw in fields.items() if name not in _KNOWN and bytes(raw) not in _EMPTY]
+    lost += [name for name, raw in fields.items() if name not in _KNOWN and bytes(raw) not in EMPTY]
     think: Any = _any(fields["think"]) if "think" in fields else options.get("think")
     return Prompt(
         messages=messages(request),
@@ -214,7 +213,7 @@ def _read_tools(raw: Raw | None) -> tuple[Tool, ...]:
 
 
 def _format(raw: Raw | None) -> Format | None:
-    if raw is None or bytes(raw) in _EMPTY:
+    if raw is None or bytes(raw) in EMPTY:
         return None
     if bytes(raw) == b'"json"':
         return Format(kind="json_object")

@@ -19,6 +19,7 @@ from freehold.dialects.openai_chat.finishes import finish_reason
 from freehold.dialects.openai_chat.loose import items, members, number, word
 from freehold.dialects.openai_chat.usage import normal
 from freehold.dialects.quirks import Quirks
+from freehold.dialects.strict_json import sample
 
 MOST_CHOICES = 1024
 
@@ -100,7 +101,7 @@ class Reader:
         try:
             chunk = _chunk(data)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            raise Broken(f"The provider sent something that is no chat completion: {error} ({_sample(data)})") from None
+            raise Broken(f"The provider sent something that is no chat completion: {error} ({sample(data)})") from None
         if chunk.error or chunk.choices is None:
             self.error = error_in_answer(data) if chunk.error else complaint(data, whole=self._whole)
             if self.error is not None:
@@ -223,8 +224,3 @@ def _thought(value: object) -> str:
         return "".join(_thought(part) for part in items(cast("object", value)))
     part = members(value)
     return _thought(part.get("text") or part.get("thinking") or part.get("summary") or part.get("content") or "")
-
-
-def _sample(data: bytes) -> str:
-    """The beginning of what came, for a message."""
-    return repr(data[:80].decode("utf-8", "replace"))

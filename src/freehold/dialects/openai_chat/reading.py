@@ -11,6 +11,7 @@ from freehold.core.request import Request
 from freehold.dialects.openai_chat.loose import cache_of, members
 from freehold.dialects.openai_chat.messages import messages
 from freehold.dialects.openai_chat.request import UNLIMITED
+from freehold.dialects.strict_json import EMPTY, wrong
 
 EFFORTS: dict[str, Effort] = {
     "none": "none",
@@ -86,7 +87,6 @@ _KNOWN = frozenset(_Options.__struct_fields__) | {
     "prompt_cache_key", "prompt_cache_retention",
 }  # fmt: skip
 """What has a place in a prompt, or says nothing about the answer."""
-_EMPTY = frozenset({b"null", b"false", b"[]", b"{}", b'""'})
 
 
 def read(request: Request) -> Prompt:
@@ -96,10 +96,8 @@ def read(request: Request) -> Prompt:
         options = _options(_encode({name: raw for name, raw in fields.items() if name in _Options.__struct_fields__}))
         tools = tuple(_read_tool(raw) for raw in options.tools or ()) or _functions(options.functions)
     except msgspec.ValidationError as error:
-        text, _, at = str(error).partition(" - at `$")
-        param = at.rstrip("`").lstrip(".")
-        raise InvalidRequest(f"{param or 'The body'}: {text}", param=param or None) from None
-    losses = [name for name, raw in fields.items() if name not in _KNOWN and bytes(raw) not in _EMPTY]
+        raise wrong(error) from None
+    losses = [name for name, raw in fields.items() if name not in _KNOWN and bytes(raw) not in EMPTY]
     most = options.max_tokens if options.max_completion_tokens is None else options.max_completion_tokens
     return Prompt(
         messages=messages(request),

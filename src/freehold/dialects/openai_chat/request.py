@@ -8,7 +8,7 @@ from msgspec import Raw, Struct
 from freehold.core.errors import InvalidRequest
 from freehold.core.request import Need, Request
 from freehold.dialects.quirks import Quirks
-from freehold.dialects.strict_json import read
+from freehold.dialects.strict_json import read, wrong
 
 BYTES_PER_TOKEN = 4
 MEDIA_TOKENS = 1000
@@ -95,9 +95,7 @@ def _view(value: Any) -> _View:
     try:
         view = msgspec.convert(value, _View)
     except msgspec.ValidationError as error:
-        text, _, at = str(error).partition(" - at `$")
-        param = at.rstrip("`").lstrip(".")
-        raise InvalidRequest(f"{param or 'The body'}: {text}", param=param or None) from None
+        raise wrong(error) from None
     if not view.model:
         raise InvalidRequest("model: is empty; name a route or a model", param="model")
     if not view.messages:

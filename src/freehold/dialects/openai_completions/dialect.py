@@ -18,7 +18,7 @@ from freehold.dialects.openai_chat import answer, errors, stream, writing
 from freehold.dialects.openai_chat import request as chat
 from freehold.dialects.openai_chat.loose import items, members
 from freehold.dialects.quirks import Quirks
-from freehold.dialects.strict_json import read
+from freehold.dialects.strict_json import read, wrong
 
 BYTES_PER_TOKEN = 4
 MOST_CHOICES = 128
@@ -199,9 +199,7 @@ def _view(value: Any) -> _View:
     try:
         view = msgspec.convert(value, _View, strict=False)
     except msgspec.ValidationError as error:
-        text, _, at = str(error).partition(" - at `$")
-        param = at.rstrip("`").lstrip(".")
-        raise InvalidRequest(f"{param or 'The body'}: {text}", param=param or None) from None
+        raise wrong(error) from None
     if not view.model:
         raise InvalidRequest("model: is empty; name a route or a model", param="model")
     if view.n is not None and not 1 <= view.n <= MOST_CHOICES:

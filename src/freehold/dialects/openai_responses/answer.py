@@ -16,6 +16,7 @@ from freehold.dialects.openai_chat.loose import items, members, number, word
 from freehold.dialects.openai_responses.errors import error_in_answer, failure
 from freehold.dialects.openai_responses.usage import normal
 from freehold.dialects.quirks import Quirks
+from freehold.dialects.strict_json import sample
 
 
 class _Said(Struct, gc=False):
@@ -77,7 +78,7 @@ class Reader:
             said = _said(data)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise Broken(
-                f"The provider sent something that is no event of a response: {error} ({_sample(data)})"
+                f"The provider sent something that is no event of a response: {error} ({sample(data)})"
             ) from None
         kind = said.type
         if kind == "response.output_text.delta":
@@ -269,7 +270,7 @@ def decode_answer(body: bytes, quirks: Quirks) -> Event:
     try:
         value: Any = _value(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise Broken(f"The provider sent something that is no response: {error} ({_sample(body)})") from None
+        raise Broken(f"The provider sent something that is no response: {error} ({sample(body)})") from None
     response = members(value)
     if not isinstance(response.get("output"), list):
         if response.get("error"):
@@ -294,8 +295,3 @@ def _seal(item: dict[str, Any], *, redacted: bool = False) -> Seal | None:
 
 def _text(parts: object) -> str:
     return _BETWEEN.join(text for part in items(parts) if (text := word(members(part).get("text"))))
-
-
-def _sample(data: bytes) -> str:
-    """The beginning of what came, for a message."""
-    return repr(data[:80].decode("utf-8", "replace"))

@@ -11,7 +11,8 @@ from freehold.core.request import Request
 from freehold.dialects.openai_chat.loose import items, members, word
 from freehold.dialects.openai_chat.reading import EFFORTS
 from freehold.dialects.openai_responses.messages import Lose, messages
-from freehold.dialects.openai_responses.request import CONTINUED, LOGPROBS, wrong
+from freehold.dialects.openai_responses.request import CONTINUED, LOGPROBS
+from freehold.dialects.strict_json import EMPTY, wrong
 
 
 class _Tool(Struct):
@@ -73,7 +74,6 @@ KNOWN = frozenset(_Options.__struct_fields__) | {
     "safety_identifier", "prompt_cache_key", "prompt_cache_retention", "prompt_cache_options", CONTINUED,
 }  # fmt: skip
 """What has a place in a prompt, or says nothing about the answer."""
-_EMPTY = frozenset({b"null", b"false", b"[]", b"{}", b'""'})
 _HELD = {
     "previous_response_id": "an earlier response",
     "conversation": "a conversation",
@@ -95,7 +95,7 @@ def read(request: Request) -> Prompt:
         losses[what] = None
 
     for name, what in _HELD.items():
-        if bytes(fields.get(name, b"null")) not in _EMPTY:
+        if bytes(fields.get(name, b"null")) not in EMPTY:
             raise NotCarried(f"{name}: {what} kept by a provider means nothing to another", param=name)
     try:
         options = _options(_encode({name: raw for name, raw in fields.items() if name in _Options.__struct_fields__}))
@@ -106,7 +106,7 @@ def read(request: Request) -> Prompt:
     if missing := sorted(_ESSENTIAL & losses.keys()):
         raise NotCarried(f"{missing[0]}: the provider that keeps it alone knows what it says", param="input")
     for name, raw in fields.items():
-        if name not in KNOWN and name not in _HELD and bytes(raw) not in _EMPTY:
+        if name not in KNOWN and name not in _HELD and bytes(raw) not in EMPTY:
             lose(name)
     _unsaid(options, lose)
     choice, tools = _choice(options.tool_choice, tools, lose)

@@ -12,7 +12,7 @@ from freehold.dialects.openai_chat.loose import items, members
 from freehold.dialects.openai_chat.request import BYTES_PER_TOKEN, MEDIA_TOKENS, MOST_TOKENS
 from freehold.dialects.quirks import Quirks
 from freehold.dialects.seals import unwrap
-from freehold.dialects.strict_json import read
+from freehold.dialects.strict_json import read, wrong
 
 NAME = "openai-responses"
 CONTINUED = "freehold_previous_response_id"
@@ -67,13 +67,6 @@ def decode(body: bytes) -> Request:
         subject=view.safety_identifier or view.user,
         fields=fields,
     )
-
-
-def wrong(error: msgspec.ValidationError) -> InvalidRequest:
-    """A member of another type than the dialect has, by its name."""
-    text, _, at = str(error).partition(" - at `$")
-    param = at.rstrip("`").lstrip(".")
-    return InvalidRequest(f"{param or 'The body'}: {text}", param=param or None)
 
 
 def _view(value: Any) -> _View:
