@@ -8,12 +8,13 @@ from itertools import islice
 from pathlib import Path
 from secrets import token_hex
 from tempfile import TemporaryFile
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from freehold.app.on_demand import on_demand
 from freehold.catalog.snapshots import Snapshots
 from freehold.core.errors import Changed, InUse, SettingsWrong, StoreFailed
 from freehold.core.inference import Accepted, Inference
@@ -26,6 +27,7 @@ from freehold.flywheel.rollout.withdrawn import Taken, Withdrawn
 from freehold.governance.budget import period
 from freehold.ledger import reader
 from freehold.ledger.book import Recovery
+from freehold.ledger.entry import RECORD
 from freehold.ledger.journal import Journal
 from freehold.ledger.segment import START, Position
 from freehold.settings.snapshot import restore, snapshot
@@ -40,9 +42,11 @@ from freehold.store.feedback import SqlConsents, SqlFeedback
 from freehold.store.files import SqlFiles
 from freehold.store.inferences import SqlInferences
 from freehold.store.keys import SqlKeys
-from freehold.store.parcels import SqlParcels
 from freehold.store.responses import SqlResponses
 from freehold.store.spool import Spools
+
+if TYPE_CHECKING:
+    from freehold.store.parcels import SqlParcels
 
 NODES = 64
 """Processes beside the gateway that one data folder may have at the same time, each with a ledger of its own."""
@@ -97,7 +101,9 @@ class Home:
         self.files = SqlFiles(self.database, self.folder / "files", self.id)
         self.batches = SqlBatches(self.database)
         self.spools = Spools(self.folder / "batches")
-        self._parcels = None if url is None else SqlParcels(self.database)
+        self._parcels: SqlParcels | None = None
+        if url is not None:
+            self._parcels = on_demand("freehold.store.parcels", "SqlParcels")(self.database)
         self._nodes = SqlDocuments(self.database, "node", Claim)
         self.replays = self.folder / "cache" / "replays"
 
@@ -277,8 +283,8 @@ def _spent(entries: Iterator[tuple[Position, object]], keys: Mapping[str, Key]) 
     return spent
 
 
-def _entries(home: Path, after: str) -> Iterator[tuple[str, Inference | None]]:
+def _entries(home: Path, after: str) -> Iterator[tuple[str, bytes | None]]:
     start = msgspec.json.decode(after, type=Position) if after else START
-    for position, entry in reader.read(home, start):
-        text = msgspec.json.encode(position).decode()
-        yield text, entry if isinstance(entry, Inference) else None
+    for number, frame in reader.walk(home, start):
+        position = msgspec.json.encode(Position(number, frame.end)).decode()
+        yield position, frame.payload if frame.kind == RECORD else None

@@ -13,7 +13,7 @@ import uvloop
 from msgspec.structs import replace
 from rich.console import Console
 
-from freehold.app.allocator import keep_large_blocks
+from freehold.app.allocator import keep_blocks
 from freehold.app.gateway import Gateway, Started
 from freehold.cli.context import DATA, SETTINGS, placed
 from freehold.settings.book import Endpoint
@@ -40,7 +40,7 @@ def up(host: str | None, port: int | None, settings: Path | None, data: str | No
 
 
 async def _up(path: Path | None, change: Callable[[Settings], Settings]) -> None:
-    keep_large_blocks()
+    keep_blocks()
     console = Console(highlight=False, soft_wrap=True)
     gateway = Gateway(
         path, os.environ, change=change, told=lambda line: console.print(line, style="yellow", markup=False)
