@@ -3,7 +3,7 @@
     FreeholdError
     ├── CallerError      InvalidRequest  Unauthenticated  Forbidden  UnknownModel  UnknownPath  WrongMethod
     │                    TooSlow  Changed  TooLarge  HeadTooLarge  WrongMediaType  RateLimited  BudgetExceeded
-    │                    NotThere  PreviousUnknown  KeyReused  ContextExceeded
+    │                    NotThere  PreviousUnknown  KeyReused  ContextExceeded  NotFetched
     ├── ProviderError    Unreachable  TimedOut  Overloaded  Throttled  Rejected  CredentialRefused  Broken  Abstained
     │                    NotCarried  NoneHealthy  ContextRejected
     └── OperatorError    SettingsWrong  CatalogRefused  LedgerDamaged  StoreFailed (InUse)  Draining  Internal
@@ -55,6 +55,19 @@ class ContextExceeded(InvalidRequest):
         super().__init__(message, param=param)
         self.tokens = tokens
         self.most = most
+
+
+class NotFetched(InvalidRequest):
+    """A medium that the request names by URL, and that its provider takes only inline, cannot or may not be fetched.
+
+    `url` is the medium's, where it is about one; the message names no more of it than its place.
+    """
+
+    code = "media_not_fetched"
+
+    def __init__(self, message: str, *, param: str | None = None, url: str = "") -> None:
+        super().__init__(message, param=param)
+        self.url = url
 
 
 class Unauthenticated(CallerError):
