@@ -18,6 +18,7 @@ from freehold.core.prompt import Format, Prompt, Thinking, Tool, ToolChoice
 from freehold.core.request import CallPart, MediaPart, Message, ReasoningPart, ResultPart, TextPart
 from freehold.core.seal import Seal
 from freehold.dialects.dialect import Dialect, Written
+from freehold.dialects.hints import HINTS
 from freehold.dialects.quirks import Quirks
 from freehold.dialects.registry import DIALECTS
 from freehold.dialects.seals import wrap
@@ -46,14 +47,10 @@ HI = Message("user", (TextPart("Hello"),))
 
 @dataclass(frozen=True)
 class Feature:
-    """A thing that a request can say: how it is asked, and what of a prompt shows that it arrived.
-
-    A `hint` changes no answer.
-    """
+    """A thing that a request can say: how it is asked, and what of a prompt shows that it arrived."""
 
     prompt: Prompt
     shows: Callable[[Prompt], object]
-    hint: bool = False
 
 
 def asked(*messages: Message, **more: Any) -> Prompt:
@@ -146,7 +143,6 @@ FEATURES: Mapping[str, Feature] = {
     "cache marks": Feature(
         asked(Message("user", (TextPart("long", cache="1h"), TextPart("short")))),
         lambda p: [t.cache for t in parts(p, TextPart) if t.cache],
-        hint=True,
     ),
     "stream": Feature(asked(stream=True), member("stream")),
 }
@@ -193,11 +189,9 @@ def arrived(caller: Dialect, provider: Dialect, feature: Feature) -> str:
     if feature.shows(got) == wanted:
         return "yes"
     mine = set(sent.losses) - set(carried(written(caller, asked()), caller, provider).losses)
-    if mine:
+    if mine - HINTS:
         return "lost"
-    if feature.hint:
-        return "hint"
-    return "nearest" if feature.shows(got) else "NO"
+    return "nearest" if feature.shows(got) else "hint" if mine else "NO"
 
 
 def table() -> Iterator[tuple[str, str, dict[str, str]]]:
@@ -235,7 +229,8 @@ def page() -> str:
         "- **nearest**: it arrives as the nearest thing that the provider's dialect can say.",
         "- **lost**: the provider's dialect has no words for it; it is named in `x-freehold-warnings` and in the",
         "  record, and a strict request is refused. **refused**: asking without it would mean something else.",
-        "- **hint**: it changes no answer, and is left out where the provider's dialect has no such mark.",
+        "- **hint**: it changes no answer. Where the provider's dialect has no such mark it is named as lost, and no",
+        "  strict request is refused for it.",
         "- **-**: the caller's dialect has no words for it.",
     ]  # fmt: skip
     found = {(caller, provider): cells for caller, provider, cells in table()}

@@ -96,7 +96,7 @@ def test_codex_patches_files_over_a_provider_of_chat_completions(tmp_path: Path)
         assert "".join(deltas) == PATCH
         assert [e["item"] for e in events if e["type"] == "response.output_item.done"] == response["output"]
         assert events_of(again.body)[-1]["response"]["output"][0]["content"][0]["text"] == "Done."
-        lost = ("tools[apply_patch].format", "reasoning of earlier turns", "tools[web_search]")
+        lost = ("tools[apply_patch].format", "reasoning of earlier turns", "tools[web_search]", "thinking.summary")
         assert again.headers["x-freehold-warnings"] == ", ".join(f"lost: {what}" for what in lost)
 
         chat = [json.loads(body) for body in up.asked]

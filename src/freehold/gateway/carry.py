@@ -5,6 +5,7 @@ from freehold.core.deployment import Deployment
 from freehold.core.errors import NotCarried
 from freehold.core.ports import SendHeaders
 from freehold.core.request import Request
+from freehold.dialects.hints import HINTS
 from freehold.dialects.sealed import without
 from freehold.dialects.seals import LOST
 from freehold.dialects.translate import family, translate
@@ -36,9 +37,9 @@ def carry(exchange: Exchange, request: Request, deployment: Deployment, account:
 
 
 def _lose(exchange: Exchange, deployment: Deployment, losses: tuple[str, ...]) -> None:
-    """Note what is lost; NotCarried where nothing may be."""
-    if exchange.strict:
-        lost = ", ".join(losses)
+    """Note what is lost; NotCarried where nothing may be. A hint is no reason to refuse."""
+    if exchange.strict and (missed := [loss for loss in losses if loss not in HINTS]):
+        lost = ", ".join(missed)
         raise NotCarried(
             f"{deployment.id} cannot be told: {lost}. Leave that out, or do not ask for strict",
         )

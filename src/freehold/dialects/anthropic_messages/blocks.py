@@ -13,14 +13,13 @@ import msgspec
 
 from freehold.core.prompt import Prompt
 from freehold.core.request import CallPart, MediaPart, Message, Part, ReasoningPart, ResultPart, TextPart
+from freehold.dialects.forms import TEXT_ARGUMENT
 from freehold.dialects.openai_chat.loose import members
 
 Members = dict[str, Any]
 _decode = msgspec.json.Decoder().decode
 _UNFIT = re.compile(r"[^a-zA-Z0-9_-]")
 IMAGES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
-PLAIN_ARGUMENT = "input"
-"""The one argument of a call whose arguments are plain text."""
 
 
 class Writer:
@@ -83,6 +82,8 @@ class Writer:
                 return self._reasoning(part)
 
     def _text(self, part: TextPart) -> Members:
+        if part.seal is not None:
+            self.lose("signature of a text")
         return self.marked({"type": "text", "text": part.text}, part.cache)
 
     def marked(self, block: Members, cache: str) -> Members:
@@ -122,7 +123,7 @@ class Writer:
             result["content"] = part.text
         if part.error:
             result["is_error"] = True
-        return self.marked(result, part.cache)
+        return self.marked(result, part.cache or max((one.cache for one in part.media), default=""))
 
     def _medium(self, part: MediaPart) -> Members | None:
         if part.detail not in ("", "auto"):
@@ -131,6 +132,8 @@ class Writer:
             self.lose("audio")
             return None
         kind = "image" if part.kind == "image" else "document"
+        if part.name and kind == "image":
+            self.lose("file name")
         source = self._source(part, kind)
         if source is None:
             return None
@@ -165,7 +168,7 @@ class Writer:
 def arguments(part: CallPart) -> Members:
     """The arguments of a call as the object that they have to be here."""
     if part.custom:
-        return {PLAIN_ARGUMENT: part.arguments}
+        return {TEXT_ARGUMENT: part.arguments}
     return whole(part.arguments)
 
 
@@ -176,8 +179,8 @@ def whole(text: str) -> Members:
     try:
         value: Any = _decode(text)
     except (msgspec.DecodeError, RecursionError):
-        return {PLAIN_ARGUMENT: text}
-    return members(cast("object", value)) if isinstance(value, dict) else {PLAIN_ARGUMENT: value}
+        return {TEXT_ARGUMENT: text}
+    return members(cast("object", value)) if isinstance(value, dict) else {TEXT_ARGUMENT: value}
 
 
 def _ordered(turn: Members, called: list[str]) -> list[str]:

@@ -4,6 +4,8 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from freehold.dialects.hints import HOUR, MANY
+
 MOST = 4
 
 
@@ -11,7 +13,7 @@ def bounded(body: dict[str, Any], lose: Callable[[str], None]) -> None:
     """Take away the marks that are too many, in place: the first stays, for what is shared, and the last three."""
     marked = [block for block in _blocks(body) if "cache_control" in block]
     if len(marked) > MOST:
-        lose("cache marks beyond four")
+        lose(MANY)
         for block in marked[1 : 1 - MOST]:
             del block["cache_control"]
         marked = [marked[0], *marked[1 - MOST :]]
@@ -19,7 +21,7 @@ def bounded(body: dict[str, Any], lose: Callable[[str], None]) -> None:
     for block in marked:
         mark = block["cache_control"]
         if short and mark.get("ttl") == "1h":
-            lose("cache mark for an hour after one for five minutes")
+            lose(HOUR)
             del mark["ttl"]
         short = short or mark.get("ttl") != "1h"
 

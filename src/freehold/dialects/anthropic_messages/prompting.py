@@ -12,6 +12,7 @@ from freehold.dialects.anthropic_messages.request import DEFAULT_TOKENS
 from freehold.dialects.anthropic_messages.schemas import closed
 from freehold.dialects.anthropic_messages.thinking import Thought, thought
 from freehold.dialects.dialect import Written
+from freehold.dialects.forms import as_function, described
 from freehold.dialects.openai_chat.loose import members
 from freehold.dialects.quirks import Quirks
 
@@ -56,10 +57,14 @@ def write(prompt: Prompt, *, model: str, quirks: Quirks) -> Written:
 
 
 def _tool(tool: Tool, writer: Writer) -> _Members | None:
-    """A function. Of a tool of plain text or one that a provider runs there is no counterpart."""
-    if tool.kind != "function":
-        writer.lose(f"tools[{tool.name}] ({tool.kind})")
+    """A function, which stands for a tool of plain text too. Of one that a provider runs there is no counterpart."""
+    if tool.kind == "builtin":
+        writer.lose(f"tools[{tool.name}] (builtin)")
         return None
+    if tool.kind == "custom":
+        tool, lost = as_function(tool)
+        if lost:
+            writer.lose(lost)
     written: _Members = {"name": tool.name}
     if tool.description:
         written["description"] = tool.description
@@ -95,7 +100,7 @@ def _output(thinking: Thought, form: Format | None, writer: Writer) -> _Members:
     if form.kind != "json_schema" or form.schema is None:
         writer.lose("format (json_object)")
         return output
-    schema, dropped = closed(_decode(form.schema))
+    schema, dropped = closed(described(form))
     for word in dropped:
         writer.lose(f"format.schema.{word}")
     output["format"] = {"type": "json_schema", "schema": schema}

@@ -10,8 +10,9 @@ import msgspec
 
 from freehold.core.events import Delta, Reasoning, Refusal, Text, ToolCall
 from freehold.core.seal import Seal
-from freehold.dialects.anthropic_messages.blocks import PLAIN_ARGUMENT, whole
+from freehold.dialects.anthropic_messages.blocks import whole
 from freehold.dialects.anthropic_messages.frames import block_delta, block_start, block_stop, encode, text_delta
+from freehold.dialects.forms import TEXT_ARGUMENT
 from freehold.dialects.seals import wrap
 
 _decode = msgspec.json.Decoder().decode
@@ -154,7 +155,7 @@ class Blocks:
             call = self._calls[place]
             call.over = True
             if call.custom:
-                given = encode({PLAIN_ARGUMENT: "".join(call.arguments)}).decode()
+                given = encode({TEXT_ARGUMENT: "".join(call.arguments)}).decode()
                 rest = block_delta(self._index, b"input_json_delta", b"partial_json", given)
         return rest + block_stop(self._index)
 
@@ -193,7 +194,7 @@ class Content:
     def whole(self) -> list[dict[str, Any]]:
         for block, pieces, custom in self._calls.values():
             text = "".join(pieces)
-            block["input"] = {PLAIN_ARGUMENT: text} if any(custom) else whole(text)
+            block["input"] = {TEXT_ARGUMENT: text} if any(custom) else whole(text)
         return self.blocks
 
     def _text(self, text: str) -> None:

@@ -16,6 +16,7 @@ from freehold.dialects.anthropic_messages.blocks import arguments
 from freehold.dialects.bedrock_converse.answer import content_of
 from freehold.dialects.bedrock_converse.makers import Maker
 from freehold.dialects.bedrock_converse.media import format_of
+from freehold.dialects.hints import CACHE
 
 Members = dict[str, Any]
 _UNFIT = re.compile(r"[^a-zA-Z0-9_.:-]")
@@ -76,19 +77,26 @@ class Writer:
     def _part(self, part: Part, role: str) -> list[Members]:
         match part:
             case TextPart():
+                if part.seal is not None:
+                    self.lose("signature of a text")
                 return self.marked({"text": part.text}, part.cache) if part.text.strip() else []
             case MediaPart():
                 return self._shown(part, role)
             case CallPart():
                 return self.marked({"toolUse": self._call(part)}, part.cache)
             case ResultPart():
-                return self.marked({"toolResult": self._result(part)}, part.cache)
+                cache = part.cache or max((one.cache for one in part.media), default="")
+                return self.marked({"toolResult": self._result(part)}, cache)
             case ReasoningPart():
                 return self._reasoning(part)
 
     def marked(self, block: Members, cache: str) -> list[Members]:
         """The block, and behind it the point up to which a model that can keeps its prompt."""
-        if not cache or not self._maker.caches:
+        if not cache:
+            return [block]
+        if not self._maker.caches or (cache != "5m" and not self._maker.claude):
+            self.lose(CACHE)
+        if not self._maker.caches:
             return [block]
         point = {"type": "default"} | ({"ttl": cache} if cache != "5m" and self._maker.claude else {})
         return [block, {"cachePoint": point}]
@@ -145,6 +153,8 @@ class Writer:
         if part.detail not in ("", "auto"):
             self.lose("image detail")
         kind = KINDS[part.kind]
+        if part.name and kind != "document":
+            self.lose("file name")
         if not part.url:
             self.lose(f"{part.kind} by file id")
             return None

@@ -11,6 +11,8 @@ from freehold.dialects.anthropic_messages.schemas import closed
 from freehold.dialects.bedrock_converse.blocks import Writer
 from freehold.dialects.bedrock_converse.makers import Extra, Maker, extra, maker
 from freehold.dialects.dialect import Written
+from freehold.dialects.forms import as_function
+from freehold.dialects.hints import CACHE, HOUR, MANY
 from freehold.dialects.openai_chat.loose import members
 
 _Members = dict[str, Any]
@@ -72,13 +74,17 @@ def _tool_config(prompt: Prompt, who: Maker, writer: Writer) -> _Members:
 
 
 def _tool(tool: Tool, who: Maker, writer: Writer) -> list[_Members]:
-    """A function. Of a tool of plain text or one that another provider runs there is no counterpart."""
-    if tool.kind != "function":
+    """A function, which stands for a tool of plain text too. Of one that another provider runs there is none."""
+    if tool.kind == "builtin":
         original: Any = None if tool.original is None else _decode(tool.original)
-        if tool.kind == "builtin" and "systemTool" in members(original):
+        if "systemTool" in members(original):
             return [members(original)]
-        writer.lose(f"tools[{tool.name}] ({tool.kind})")
+        writer.lose(f"tools[{tool.name}] (builtin)")
         return []
+    if tool.kind == "custom":
+        tool, lost = as_function(tool)
+        if lost:
+            writer.lose(lost)
     spec: _Members = {"name": tool.name}
     if tool.description:
         spec["description"] = tool.description
@@ -88,6 +94,8 @@ def _tool(tool: Tool, who: Maker, writer: Writer) -> list[_Members]:
     spec["inputSchema"] = {"json": schema}
     if tool.strict:
         spec["strict"] = True
+    if tool.cache and not who.claude:
+        writer.lose(CACHE)
     return writer.marked({"toolSpec": spec}, tool.cache if who.claude else "")
 
 
@@ -189,7 +197,7 @@ def _bounded(body: _Members, writer: Writer) -> None:
     lists += [turn["content"] for turn in body["messages"]]
     points = [block for blocks in lists for block in blocks if "cachePoint" in block]
     if len(points) > MOST_POINTS:
-        writer.lose("cache marks beyond four")
+        writer.lose(MANY)
         gone = {id(point) for point in points[1 : 1 - MOST_POINTS]}
         for blocks in lists:
             blocks[:] = [block for block in blocks if id(block) not in gone]
@@ -198,5 +206,5 @@ def _bounded(body: _Members, writer: Writer) -> None:
     for point in points:
         mark = point["cachePoint"]
         if short and mark.pop("ttl", None) is not None:
-            writer.lose("cache mark for an hour after one for five minutes")
+            writer.lose(HOUR)
         short = short or "ttl" not in mark

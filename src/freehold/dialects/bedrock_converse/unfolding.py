@@ -9,8 +9,9 @@ import msgspec
 
 from freehold.core.events import Delta, Reasoning, Refusal, Text, ToolCall
 from freehold.core.seal import Seal
-from freehold.dialects.anthropic_messages.blocks import PLAIN_ARGUMENT, whole
+from freehold.dialects.anthropic_messages.blocks import whole
 from freehold.dialects.bedrock_converse.answer import content_of
+from freehold.dialects.forms import TEXT_ARGUMENT
 from freehold.dialects.openai_chat.loose import items, members
 from freehold.dialects.seals import wrap
 
@@ -158,7 +159,7 @@ class Blocks:
             call = self._calls[place]
             call.over = True
             if call.custom:
-                given = _encode({PLAIN_ARGUMENT: "".join(call.pieces)}).decode()
+                given = _encode({TEXT_ARGUMENT: "".join(call.pieces)}).decode()
                 self._say({"toolUse": {"input": given}}, told)
         told.append(("contentBlockStop", {"contentBlockIndex": self._index}))
 

@@ -7,6 +7,8 @@ import msgspec
 from freehold.core.prompt import Effort, Prompt, Tool
 from freehold.core.request import CallPart, MediaPart, Message, Part, ReasoningPart, ResultPart, TextPart
 from freehold.dialects.dialect import Written
+from freehold.dialects.forms import TEXT_ARGUMENT, as_function, described
+from freehold.dialects.hints import CACHE, marked
 
 _Members = dict[str, Any]
 _encode = msgspec.json.Encoder().encode
@@ -70,12 +72,14 @@ class _Writer:
             how = " of a system message" if role == "system" else " of an assistant" if role == "assistant" else ""
             self.lose(f"{part.kind}{how or (' by file id' if part.file_id else '')}")
             return None
+        if part.name:
+            self.lose("file name")
         return {"type": "image_url", "image_url": {"url": part.url} | ({"detail": part.detail} if part.detail else {})}
 
     def _call(self, part: CallPart) -> _Members:
         if part.seal is not None:
             self.lose("signature of a tool call")
-        arguments = _encode({"input": part.arguments}).decode() if part.custom else part.arguments or "{}"
+        arguments = _encode({TEXT_ARGUMENT: part.arguments}).decode() if part.custom else part.arguments or "{}"
         return {"id": part.id, "type": "function", "function": {"name": part.name, "arguments": arguments}}
 
     def _result(self, part: ResultPart) -> _Members:
@@ -104,7 +108,7 @@ def write(prompt: Prompt, *, model: str) -> Written:
     if prompt.format is not None:
         form: _Members = {"type": "json_object"}
         if prompt.format.schema is not None:
-            form["json_schema"] = prompt.format.schema
+            form["json_schema"] = described(prompt.format)
         body["response_format"] = form
     unsaid = {
         "parallel_tools": prompt.parallel_tools is False,
@@ -114,6 +118,7 @@ def write(prompt: Prompt, *, model: str) -> Written:
         "service_tier": prompt.service_tier not in ("", "auto", "default", "standard"),
         "subject": prompt.subject is not None,
         "metadata": bool(prompt.metadata),
+        CACHE: marked(prompt),
     }
     for name, said in unsaid.items():
         if said:
@@ -133,16 +138,20 @@ def _tools(prompt: Prompt, body: _Members, writer: _Writer) -> None:
     if choice is not None and choice.mode != "auto":
         body["tool_choice"] = "NONE" if choice.mode == "none" else "REQUIRED"
     strict = [tool.strict for tool in prompt.tools if tool.kind == "function"]
-    if all(strict):
+    if strict and all(strict):
         body["strict_tools"] = True
     elif any(strict):
         writer.lose("tools.strict")
 
 
 def _tool(tool: Tool, writer: _Writer) -> _Members | None:
-    if tool.kind != "function":
-        writer.lose(f"tools[{tool.name}] ({tool.kind})")
+    if tool.kind == "builtin":
+        writer.lose(f"tools[{tool.name}] (builtin)")
         return None
+    if tool.kind == "custom":
+        tool, lost = as_function(tool)
+        if lost:
+            writer.lose(lost)
     function: _Members = {"name": tool.name}
     if tool.description:
         function["description"] = tool.description

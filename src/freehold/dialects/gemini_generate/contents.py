@@ -14,9 +14,10 @@ import msgspec
 from freehold.core.prompt import Prompt
 from freehold.core.request import CallPart, MediaPart, Message, ReasoningPart, ResultPart, TextPart
 from freehold.core.seal import Seal
+from freehold.dialects.forms import TEXT_ARGUMENT
 from freehold.dialects.gemini_generate.answer import MADE
 from freehold.dialects.gemini_generate.foreign import UNSIGNED, version
-from freehold.dialects.gemini_generate.parts import PLAIN_ARGUMENT, Part, object_of
+from freehold.dialects.gemini_generate.parts import Part, object_of
 from freehold.dialects.openai_chat.loose import members
 
 Content = dict[str, Any]
@@ -131,7 +132,7 @@ class Writer:
 
     def _call(self, part: CallPart) -> Part:
         self._called[part.id] = part.name
-        args = {PLAIN_ARGUMENT: part.arguments} if part.custom else object_of(part.arguments)
+        args = {TEXT_ARGUMENT: part.arguments} if part.custom else object_of(part.arguments)
         return self._signed({"functionCall": {**_id(part.id), "name": part.name, "args": args}}, part.seal)
 
     def _flush(self, waiting: list[ResultPart], contents: list[Content]) -> None:

@@ -10,13 +10,12 @@ import msgspec
 
 from freehold.core.events import Delta, Finish, Reasoning, Refusal, Text, ToolCall
 from freehold.core.seal import Seal
+from freehold.dialects.forms import TEXT_ARGUMENT
 from freehold.dialects.gemini_generate.finishes import said
 from freehold.dialects.gemini_generate.foreign import signature_of
 from freehold.dialects.openai_chat.loose import members
 
 Part = dict[str, Any]
-PLAIN_ARGUMENT = "input"
-"""The one argument of a call whose arguments are plain text."""
 
 
 class _Call:
@@ -81,7 +80,7 @@ class Speaking:
     def _call(self, call: _Call) -> Part:
         text = "".join(call.arguments)
         function: Part = {"id": call.id} if call.id else {}
-        function |= {"name": call.name, "args": {PLAIN_ARGUMENT: text} if call.custom else object_of(text)}
+        function |= {"name": call.name, "args": {TEXT_ARGUMENT: text} if call.custom else object_of(text)}
         return self._signed({"functionCall": function}, call.seal)
 
     @property
@@ -111,5 +110,5 @@ def object_of(text: str) -> Part:
     try:
         value: Any = msgspec.json.decode(text)
     except (msgspec.DecodeError, RecursionError):
-        return {PLAIN_ARGUMENT: text}
-    return members(cast("object", value)) if isinstance(value, dict) else {PLAIN_ARGUMENT: value}
+        return {TEXT_ARGUMENT: text}
+    return members(cast("object", value)) if isinstance(value, dict) else {TEXT_ARGUMENT: value}

@@ -6,19 +6,19 @@ import msgspec
 
 from freehold.core.prompt import Format, Prompt, Tool, ToolChoice
 from freehold.dialects.dialect import Written
+from freehold.dialects.forms import as_function, described
 from freehold.dialects.gemini_generate.contents import Writer
 from freehold.dialects.gemini_generate.foreign import version
-from freehold.dialects.gemini_generate.parts import PLAIN_ARGUMENT
 from freehold.dialects.gemini_generate.request import JSON_TYPE
 from freehold.dialects.gemini_generate.schemas import subset, tidied
 from freehold.dialects.gemini_generate.thinking import thought
+from freehold.dialects.hints import CACHE, marked
 from freehold.dialects.openai_chat.loose import members
 from freehold.dialects.quirks import Quirks
 
 _Members = dict[str, Any]
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
-_PLAIN = {"type": "object", "properties": {PLAIN_ARGUMENT: {"type": "string"}}, "required": [PLAIN_ARGUMENT]}
 _MODES = {"auto": "AUTO", "none": "NONE", "required": "ANY", "named": "ANY"}
 _TIERS = {"default": "standard", "standard": "standard", "flex": "flex", "priority": "priority"}
 MOST_STOPS = 5
@@ -71,12 +71,16 @@ def _declared(tool: Tool, writer: Writer, json_schemas: bool) -> _Members | None
     if tool.kind == "builtin":
         writer.lose(f"tools[{tool.name}] (builtin)")
         return None
+    if tool.kind == "custom":
+        tool, lost_form = as_function(tool)
+        if lost_form:
+            writer.lose(lost_form)
     declared: _Members = {"name": tool.name}
     if tool.description:
         declared["description"] = tool.description
     if tool.strict:
         writer.lose(f"tools[{tool.name}].strict")
-    schema: Any = _PLAIN if tool.kind == "custom" else None if tool.schema is None else _decode(tool.schema)
+    schema: Any = None if tool.schema is None else _decode(tool.schema)
     if not isinstance(schema, dict) or not _says(members(cast("object", schema))):
         return declared  # one without arguments has no schema
     written, lost = _schema(cast("object", schema), json_schemas)
@@ -125,6 +129,7 @@ def _config(prompt: Prompt, model: str, writer: Writer) -> _Members:
         "verbosity": bool(prompt.verbosity),
         "subject": bool(prompt.subject),
         "metadata": bool(prompt.metadata),
+        CACHE: marked(prompt),  # it keeps what it finds worth it
     }
     for name, said in unsaid.items():
         if said:
@@ -135,10 +140,7 @@ def _config(prompt: Prompt, model: str, writer: Writer) -> _Members:
 def _format(form: Format, writer: Writer, json_schemas: bool) -> _Members:
     if form.kind == "json_object" or form.schema is None:
         return {"responseMimeType": JSON_TYPE}
-    value: Any = _decode(form.schema)
-    if form.description and isinstance(value, dict) and "description" not in value:
-        value = {"description": form.description, **members(cast("object", value))}
-    written, lost = _schema(cast("object", value), json_schemas)
+    written, lost = _schema(described(form), json_schemas)
     for word in lost:
         writer.lose(f"format.schema.{word}")
     return {"responseMimeType": JSON_TYPE, "responseJsonSchema" if json_schemas else "responseSchema": written}

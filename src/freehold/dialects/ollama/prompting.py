@@ -8,6 +8,8 @@ import msgspec
 from freehold.core.prompt import Prompt, Tool
 from freehold.core.request import CallPart, MediaPart, Message, ReasoningPart, ResultPart, TextPart
 from freehold.dialects.dialect import Written
+from freehold.dialects.forms import TEXT_ARGUMENT, as_function, described
+from freehold.dialects.hints import CACHE, marked
 from freehold.dialects.ollama.request import EFFORTS, OPTIONS
 
 _encode = msgspec.json.Encoder().encode
@@ -19,6 +21,7 @@ def write(prompt: Prompt, *, model: str, chat: bool) -> Written:
     """A request for an Ollama server, as a chat or as one prompt, and what it could not say."""
     lost: dict[str, None] = {}
     names = {part.id: part.name for m in prompt.messages for part in m.parts if isinstance(part, CallPart)}
+    lost |= dict.fromkeys("messages.name" for message in prompt.messages if message.name)
     turns = [turn for message in prompt.messages for turn in _turns(message, names, lost)]
     body: _Members = {"model": model, **({"messages": turns} if chat else _alone(turns, lost)), "stream": prompt.stream}
     body["truncate"] = False  # a server that would cut the prompt to its context refuses it instead
@@ -27,12 +30,12 @@ def write(prompt: Prompt, *, model: str, chat: bool) -> Written:
         options["stop"] = list(prompt.stop)
     if options:
         body["options"] = options
-    able = [tool for tool in prompt.tools if chat and tool.kind == "function"]
+    able = [tool for tool in prompt.tools if chat and tool.kind != "builtin"]
     if able:
-        body["tools"] = [_tool(tool) for tool in able]
+        body["tools"] = [_tool(tool, lost) for tool in able]
     lost |= dict.fromkeys(f"tools[{tool.name}]" for tool in prompt.tools if tool not in able)
     if prompt.format is not None:
-        body["format"] = prompt.format.schema or "json"
+        body["format"] = described(prompt.format) or "json"
     if prompt.thinking is not None:
         effort = prompt.thinking.effort
         body["think"] = effort if effort in EFFORTS else prompt.thinking.enabled and effort != "none"
@@ -41,11 +44,13 @@ def write(prompt: Prompt, *, model: str, chat: bool) -> Written:
         "tool_choice": choice is not None and choice.mode != "auto",
         "parallel_tools": prompt.parallel_tools is False,
         "choices": prompt.choices > 1,
-        "logprobs": prompt.logprobs,
+        "logprobs": prompt.logprobs or prompt.top_logprobs is not None,
+        "thinking.budget": prompt.thinking is not None and prompt.thinking.budget is not None,
         "verbosity": prompt.verbosity,
         "service_tier": prompt.service_tier,
         "metadata": prompt.metadata,
         "subject": prompt.subject,
+        CACHE: marked(prompt),
     }
     return Written(_encode(body), (*lost, *(name for name, said in unsaid.items() if said)))
 
@@ -59,12 +64,23 @@ def _alone(turns: list[_Members], lost: dict[str, None]) -> _Members:
     else:
         lost["turns of a conversation"] = None
         said = {"prompt": "\n\n".join(f"{turn['role']}: {turn['content']}" for turn in others)}
-    if images := [image for turn in others for image in turn.get("images", ())]:
+    if any("tool_calls" in turn for turn in turns):
+        lost["calls of tools"] = None
+    if any(turn["role"] == "tool" for turn in turns):
+        lost["results of tools"] = None
+    if any("thinking" in turn for turn in turns):
+        lost["reasoning of earlier turns"] = None
+    if images := [image for turn in turns for image in turn.get("images", ())]:
         said["images"] = images
     return said | ({"system": "\n\n".join(system)} if system else {})
 
 
-def _tool(tool: Tool) -> _Members:
+def _tool(tool: Tool, lost: dict[str, None]) -> _Members:
+    if tool.strict:
+        lost[f"tools[{tool.name}].strict"] = None
+    if tool.kind == "custom":
+        tool, loss = as_function(tool)
+        lost |= dict.fromkeys([loss] if loss else [])
     function: _Members = {"name": tool.name, "description": tool.description, "parameters": tool.schema or {}}
     return {"type": "function", "function": function}
 
@@ -84,7 +100,7 @@ def _turns(message: Message, names: dict[str, str], lost: dict[str, None]) -> li
             case MediaPart():
                 _add_images(said, (part,), lost)
             case CallPart():
-                call = {"name": part.name, "arguments": _object(part.arguments)}
+                call = {"name": part.name, "arguments": _arguments(part)}
                 said.setdefault("tool_calls", []).append({"id": part.id, "function": call})
             case ResultPart():
                 if part.error:
@@ -106,6 +122,10 @@ def _result(part: ResultPart, names: dict[str, str]) -> _Members:
 
 def _add_images(said: _Members, media: Sequence[MediaPart], lost: dict[str, None]) -> None:
     for part in media:
+        if part.name:
+            lost["file name"] = None
+        if part.detail not in ("", "auto"):
+            lost["image detail"] = None
         head, comma, data = part.url.partition(",")
         if part.kind == "image" and comma and head.startswith("data:"):
             said.setdefault("images", []).append(data)
@@ -113,9 +133,11 @@ def _add_images(said: _Members, media: Sequence[MediaPart], lost: dict[str, None
             lost[part.kind if comma else f"{part.kind} by {'file id' if part.file_id else 'URL'}"] = None
 
 
-def _object(arguments: str) -> Any:
+def _arguments(call: CallPart) -> Any:
+    if call.custom:
+        return {TEXT_ARGUMENT: call.arguments}
     try:
-        value: Any = _decode(arguments or "{}")
-    except msgspec.DecodeError:
-        return {"input": arguments}
-    return value if isinstance(value, dict) else {"input": value}  # type: ignore[reportUnknownVariableType]
+        value: Any = _decode(call.arguments or "{}")
+    except (msgspec.DecodeError, RecursionError):
+        return {TEXT_ARGUMENT: call.arguments}
+    return value if isinstance(value, dict) else {TEXT_ARGUMENT: value}  # type: ignore[reportUnknownVariableType]

@@ -8,20 +8,14 @@ from msgspec import Raw
 from freehold.core.prompt import Format, Prompt, Thinking, Tool, ToolChoice
 from freehold.core.request import CallPart, MediaPart, Message, Part, ReasoningPart, ResultPart, TextPart
 from freehold.dialects.dialect import Written
+from freehold.dialects.forms import TEXT_ARGUMENT, as_function
+from freehold.dialects.hints import CACHE, SUMMARY, marked
 from freehold.dialects.openai_chat.details import detail_of, signed
 from freehold.dialects.quirks import Quirks
 
 _encode = msgspec.json.Encoder().encode
 _Members = dict[str, Any]
 
-TEXT_ARGUMENT = "input"
-"""The one argument of the function that stands for a tool which takes plain text."""
-_PLAIN = Raw(_encode({
-    "type": "object",
-    "properties": {TEXT_ARGUMENT: {"type": "string"}},
-    "required": [TEXT_ARGUMENT],
-    "additionalProperties": False,
-}))  # fmt: skip
 _NO_ARGUMENTS = Raw(b'{"type":"object","properties":{}}')
 
 
@@ -48,7 +42,12 @@ def write(prompt: Prompt, *, model: str, quirks: Quirks) -> Written:
         writer.thinking(prompt.thinking, body)
     if prompt.format is not None:
         body["response_format"] = _format(prompt.format)
-    unsaid = {"top_k": prompt.top_k is not None, "metadata": bool(prompt.metadata)}  # metadata: only with `store`
+    unsaid = {
+        "top_k": prompt.top_k is not None,
+        "metadata": bool(prompt.metadata),  # only with `store`
+        SUMMARY: prompt.thinking is not None and bool(prompt.thinking.summary),
+        CACHE: not quirks.cache_control and marked(prompt),
+    }
     return Written(_encode(body), (*writer.losses, *(name for name, said in unsaid.items() if said)))
 
 
@@ -91,7 +90,8 @@ class _Writer:
             if isinstance(part, ResultPart):
                 if part.error:
                     self.lose("tool_result.is_error")
-                results.append({"role": "tool", "tool_call_id": part.id, "content": part.text})
+                text = [self._said_by_tool(part)]
+                results.append({"role": "tool", "tool_call_id": part.id, "content": _content(text)})
                 parts += [m for medium in part.media if (m := self._part(medium)) is not None]
             elif (written := self._part(part)) is not None:
                 parts.append(written)
@@ -107,6 +107,8 @@ class _Writer:
         for part in message.parts:
             match part:
                 case CallPart():
+                    if part.cache and self._quirks.cache_control:
+                        self.lose(CACHE)
                     calls.append(_call(part))
                 case ReasoningPart():
                     thoughts.append(part)
@@ -122,6 +124,9 @@ class _Writer:
             written["tool_calls"] = calls
         self._thoughts(thoughts, written)
         return written
+
+    def _said_by_tool(self, part: ResultPart) -> _Members:
+        return {"type": "text", "text": part.text} | self._cache(part.cache)
 
     def _thoughts(self, thoughts: list[ReasoningPart], written: _Members) -> None:
         """Reasoning goes back where the provider takes it; what it sealed goes back as it was."""
@@ -140,6 +145,8 @@ class _Writer:
     def _part(self, part: Part) -> _Members | None:
         match part:
             case TextPart():
+                if part.seal is not None:
+                    self.lose("signature of a text")
                 written: _Members = {"type": "text", "text": part.text}
                 return written | self._cache(part.cache)
             case MediaPart():
@@ -155,6 +162,8 @@ class _Writer:
         return {"cache_control": {"type": "ephemeral"} | ({"ttl": cache} if cache != "5m" else {})}
 
     def _medium(self, part: MediaPart) -> _Members | None:
+        if part.name and (part.kind != "file" or part.file_id):
+            self.lose("file name")
         if part.kind == "image" and part.url:
             return {
                 "type": "image_url",
@@ -184,8 +193,11 @@ class _Writer:
         if tool.kind == "builtin":
             self.lose(f"tools[{tool.name}]")
             return None
-        schema = _PLAIN if tool.kind == "custom" else tool.schema or _NO_ARGUMENTS
-        function: _Members = {"name": tool.name, "parameters": schema}
+        if tool.kind == "custom":
+            tool, lost = as_function(tool)
+            if lost:
+                self.lose(lost)
+        function: _Members = {"name": tool.name, "parameters": tool.schema or _NO_ARGUMENTS}
         if tool.description:
             function["description"] = tool.description
         if tool.strict is not None:

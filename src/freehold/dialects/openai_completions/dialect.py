@@ -12,8 +12,18 @@ from freehold.core.errors import FreeholdError, InvalidRequest, ProviderError
 from freehold.core.events import Choice, Event
 from freehold.core.ports import Headers
 from freehold.core.prompt import Prompt
-from freehold.core.request import Message, Need, Request, ResultPart, TextPart
+from freehold.core.request import (
+    CallPart,
+    MediaPart,
+    Message,
+    Need,
+    ReasoningPart,
+    Request,
+    ResultPart,
+    TextPart,
+)
 from freehold.dialects.dialect import Source, Written
+from freehold.dialects.hints import CACHE, marked
 from freehold.dialects.openai_chat import answer, errors, stream, writing
 from freehold.dialects.openai_chat import request as chat
 from freehold.dialects.openai_chat.loose import items, members
@@ -127,6 +137,7 @@ class OpenAICompletions:
         """A conversation as one text, which the model continues."""
         lines = [f"{message.role}: {message.text}" for message in prompt.messages]
         alone = len(prompt.messages) == 1
+        parts = [part for message in prompt.messages for part in message.parts]
         body: dict[str, Any] = {
             "model": model,
             "prompt": prompt.messages[0].text if alone else "\n\n".join([*lines, "assistant:"]),
@@ -145,14 +156,22 @@ class OpenAICompletions:
         unsaid = {
             "turns of a conversation": not alone,
             "tools": bool(prompt.tools),
+            "tool_choice": prompt.tool_choice is not None and prompt.tool_choice.mode != "none",
+            "parallel_tools": prompt.parallel_tools is False,
             "format": prompt.format is not None,
             "thinking": prompt.thinking is not None,
             "top_k": prompt.top_k is not None,
-            "logprobs": prompt.logprobs,
+            "logprobs": prompt.logprobs or prompt.top_logprobs is not None,
             "verbosity": prompt.verbosity,
             "service_tier": prompt.service_tier,
             "metadata": prompt.metadata,
-            "media": any(not isinstance(p, TextPart | ResultPart) for m in prompt.messages for p in m.parts),
+            "media": any(isinstance(p, MediaPart) or (isinstance(p, ResultPart) and p.media) for p in parts),
+            "calls of tools": any(isinstance(p, CallPart) for p in parts),
+            "results of tools": any(isinstance(p, ResultPart) for p in parts),
+            "reasoning of earlier turns": any(isinstance(p, ReasoningPart) for p in parts),
+            "signature of a text": any(isinstance(p, TextPart) and p.seal is not None for p in parts),
+            "messages.name": any(message.name for message in prompt.messages),
+            CACHE: marked(prompt),
         }
         return Written(_encode(body), tuple(name for name, said in unsaid.items() if said))
 

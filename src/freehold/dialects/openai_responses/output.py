@@ -15,8 +15,8 @@ from msgspec import Struct
 
 from freehold.core.events import Delta, Reasoning, Refusal, Text, ToolCall
 from freehold.core.seal import Seal
+from freehold.dialects.forms import TEXT_ARGUMENT
 from freehold.dialects.openai_chat.loose import members
-from freehold.dialects.openai_chat.prompting import TEXT_ARGUMENT
 from freehold.dialects.seals import wrap
 
 _Members = dict[str, Any]

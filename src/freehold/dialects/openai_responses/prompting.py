@@ -13,7 +13,8 @@ from msgspec import Raw
 from freehold.core.prompt import Format, Prompt, Thinking, Tool, ToolChoice
 from freehold.core.request import CallPart, MediaPart, Message, Part, ReasoningPart, ResultPart, TextPart
 from freehold.dialects.dialect import Written
-from freehold.dialects.openai_chat.loose import members
+from freehold.dialects.forms import grammar
+from freehold.dialects.hints import CACHE
 from freehold.dialects.openai_chat.prompting import effort_of
 from freehold.dialects.quirks import Quirks
 
@@ -98,6 +99,10 @@ class _Writer:
         if first.role == "system" and all(isinstance(p, TextPart) for p in first.parts):
             items = [item for message in rest for item in self._items(message)]
             if items:  # instructions alone are something to answer
+                if first.name:
+                    self.lose("messages.name")
+                if any(isinstance(part, TextPart) and part.cache for part in first.parts):
+                    self.lose(CACHE)
                 return first.text, items
         return "", [item for message in prompt.messages for item in self._items(message)]
 
@@ -137,7 +142,10 @@ class _Writer:
         return None if medium is None else medium | self._cache(part.cache, role)
 
     def _cache(self, cache: str, role: str) -> _Members:
-        if not cache or role == "assistant" or not self._quirks.cache_control:
+        if not cache:
+            return {}
+        if role == "assistant" or not self._quirks.cache_control:
+            self.lose(CACHE)
             return {}
         return {"prompt_cache_breakpoint": {"mode": "explicit"} | ({"ttl": "12h"} if cache == "1h" else {})}
 
@@ -148,12 +156,15 @@ class _Writer:
         if not (part.url or part.file_id):
             self.lose(f"{part.kind} without content")
             return None
+        inline = part.url.startswith("data:") and not part.file_id
+        if part.name and (part.kind == "image" or not inline):
+            self.lose("file name")
         if part.kind == "image":
             where = {"file_id": part.file_id} if part.file_id else {"image_url": part.url}
             return {"type": "input_image", "detail": part.detail or "auto", **where}
         if part.file_id:
             return {"type": "input_file", "file_id": part.file_id}
-        if not part.url.startswith("data:"):
+        if not inline:
             return {"type": "input_file", "file_url": part.url}
         return {"type": "input_file", "filename": part.name or "file", "file_data": part.url}
 
@@ -171,6 +182,8 @@ class _Writer:
     def _call(self, part: CallPart) -> _Members:
         if part.seal is not None:
             self.lose("signature of a tool call")
+        if part.cache:
+            self.lose(CACHE)
         self._calls[part.id] = part.custom
         if part.custom:
             return {"type": "custom_tool_call", "call_id": part.id, "name": part.name, "input": part.arguments}
@@ -181,6 +194,8 @@ class _Writer:
         if part.error:
             self.lose("tool_result.is_error")
         kind = "custom_tool_call_output" if self._calls.get(part.id) else "function_call_output"
+        if part.cache or any(medium.cache for medium in part.media):
+            self.lose(CACHE)
         output: str | list[_Members] = part.text
         media = [one for medium in part.media if (one := self._medium(medium)) is not None]
         if media:
@@ -213,6 +228,8 @@ class _Writer:
         if tool.kind == "builtin":
             self.lose(f"tools[{tool.name}] (builtin)")
             return None
+        if tool.cache:
+            self.lose(CACHE)
         described = {"description": tool.description} if tool.description else {}
         if tool.kind == "custom":
             return {"type": "custom", "name": tool.name, **described, **_grammar(tool.original)}
@@ -230,12 +247,10 @@ def _message(role: str, parts: list[_Members]) -> _Members:
 
 
 def _grammar(original: Raw | None) -> _Members:
-    """The form of the text that a custom tool takes, wherever its own dialect says it."""
-    said = members(None if original is None else _decode(original))
-    form = members(said.get("format") or members(said.get("custom")).get("format"))
-    if form.get("type") != "grammar":
+    """The form of the text that a custom tool takes."""
+    rules = grammar(original)
+    if not rules:
         return {}
-    rules = members(form.get("grammar")) or form
     return {"format": {"type": "grammar", "syntax": rules.get("syntax"), "definition": rules.get("definition")}}
 
 
