@@ -35,6 +35,7 @@ SECTIONS: dict[str, type[Struct]] = {
     "[responses]": tables.ResponsesSettings,
     "[batches]": tables.BatchesSettings,
     "[idempotency]": tables.IdempotencySettings,
+    "[egress]": tables.EgressSettings,
     "[retry]": tables.RetrySettings,
     "[breaker]": tables.BreakerSettings,
     "[record]": tables.RecordSettings,

@@ -11,6 +11,7 @@ from freehold.core.money import Price
 from freehold.core.request import Need
 from freehold.core.secret import Secret
 from freehold.core.tariff import Tariff, flat
+from freehold.governance.egress.target import ENTRY
 from freehold.providers.simulated.simulation import Millis, Seconds, Share, Simulation
 
 Count = Annotated[int, Meta(ge=1)]
@@ -221,6 +222,28 @@ class BatchesSettings(Struct, frozen=True, kw_only=True):
     at_once: Annotated[int, Meta(ge=1, le=10_000)] = 16
 
 
+Host = Annotated[str, Meta(pattern=ENTRY)]
+"""`name`, `*.name` for all below it, or an address; with a port where it is not the usual one."""
+
+
+class EgressSettings(Struct, frozen=True, kw_only=True):
+    """What is fetched that callers name: media by URL, for providers that take them only inline.
+
+    `hosts`: those alone, where any are named. `private`: those also at addresses inside. `max_bytes` and
+    `timeout_seconds` are for all media of one request. `clearance`: what a request may contain whose URLs are followed.
+    """
+
+    fetch_media: bool = False
+    http: bool = False
+    hosts: tuple[Host, ...] = ()
+    deny: tuple[Host, ...] = ()
+    private: tuple[Host, ...] = ()
+    max_bytes: Count = 20 * MIB
+    timeout_seconds: Seconds = 10.0
+    at_once: Annotated[int, Meta(ge=1, le=1_000)] = 16
+    clearance: Clearance = ANYTHING
+
+
 class Settings(Struct, frozen=True, kw_only=True):
     """Everything an operator can set."""
 
@@ -241,3 +264,4 @@ class Settings(Struct, frozen=True, kw_only=True):
     responses: ResponsesSettings = ResponsesSettings()
     batches: BatchesSettings = BatchesSettings()
     idempotency: IdempotencySettings = IdempotencySettings()
+    egress: EgressSettings = EgressSettings()
