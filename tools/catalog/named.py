@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from freehold.catalog.schema import Layers, Model, Sighting
+from freehold.catalog.schema import Alias, Layers, Model, Sighting
 from freehold.core.money import Price
 from freehold.core.tariff import Row, Tariff
 from tools.catalog.modelsdev import table
@@ -46,11 +46,11 @@ COMPOSER = Model(
     note="No public API: it works inside Cursor only, so it has no offer. It is built on Kimi K2.5.",
 )
 ALIASES = (
-    ("deepseek-chat", "deepseek-v3.2", "2025-12-01", "2026-04-24"),
-    ("deepseek-chat", "deepseek-v4-flash", "2026-04-24", "2026-07-24"),
-    ("deepseek-reasoner", "deepseek-v3.2", "2025-12-01", "2026-04-24"),
-    ("deepseek-reasoner", "deepseek-v4-flash", "2026-04-24", "2026-07-24"),
-    ("deepseek-flash", "deepseek-v4-flash", "2026-04-24", None),
+    Alias("deepseek-chat", "deepseek-v3.2", "2025-12-01", "2026-04-24", "deepseek", "models.json"),
+    Alias("deepseek-chat", "deepseek-v4-flash", "2026-04-24", "2026-07-24", "deepseek", "models.json"),
+    Alias("deepseek-reasoner", "deepseek-v3.2", "2025-12-01", "2026-04-24", "deepseek", "models.json"),
+    Alias("deepseek-reasoner", "deepseek-v4-flash", "2026-04-24", "2026-07-24", "deepseek", "models.json"),
+    Alias("deepseek-flash", "deepseek-v4-flash", "2026-04-24", None, "deepseek", "litellm"),
 )
 VALID = {
     ("deepseek", "deepseek-chat", "litellm"): ("2025-12-01", "2026-04-24"),

@@ -234,7 +234,7 @@ class Engine:
 
     async def _whole(self) -> Settings:
         """The settings of the file with control state laid over them, and everything open written out."""
-        self._generation = await asyncio.to_thread(self.home.generation)
+        self._generation = await asyncio.to_thread(self.home.generation, time.time_ns())
         models, rollouts = await asyncio.to_thread(lambda: (self.home.served(), self.home.rollouts.all()))
         self._standing = tuple(state for state in rollouts if state.routed() is not None)
         settings = laid_over(self._loaded, models, rollouts)
@@ -255,7 +255,7 @@ class Engine:
                 await self._quietly(self.rollouts.look())
 
     async def _renew_world(self) -> None:
-        if await asyncio.to_thread(self.home.generation) != self._generation:
+        if await asyncio.to_thread(self.home.generation, time.time_ns()) != self._generation:
             await self.renew()
 
     async def _renew_keys(self) -> None:

@@ -15,6 +15,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from freehold.app.on_demand import on_demand
+from freehold.catalog.book import today
 from freehold.catalog.snapshots import Snapshots
 from freehold.core.errors import Changed, InUse, SettingsWrong, StoreFailed
 from freehold.core.inference import Accepted, Inference
@@ -133,10 +134,11 @@ class Home:
         """Remove the replies of a deployment, and of judges about it, that replays remember here; how many."""
         return purge(self.replays, deployment)
 
-    def generation(self) -> tuple[int, int, int]:
-        """Changes with what settings are resolved with: the control state, the catalog in use; a few small reads."""
-        catalog = Snapshots(self.folder).standing(time.time_ns()).number
-        return self.models.generation(), self.rollouts.generation(), catalog
+    def generation(self, at: int) -> tuple[int, int, int, str]:
+        """Changes with what settings are resolved with at an instant: the control state, the catalog in use, and the
+        day, on which aliases such as `mistral-large-latest` may stand for another model; a few small reads."""
+        catalog = Snapshots(self.folder).standing(at).number
+        return self.models.generation(), self.rollouts.generation(), catalog, today(at)
 
     def close(self) -> None:
         self.database.close()

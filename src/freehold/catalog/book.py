@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from freehold.catalog.held import Held, overlaid
+from freehold.catalog.names import Names
 from freehold.catalog.observation import (
     LIMITS_DIFFER,
     PRICES_DIFFER,
@@ -26,7 +27,7 @@ from freehold.catalog.observation import (
     settle,
 )
 from freehold.catalog.override import Override
-from freehold.catalog.schema import DataPolicy, File, Listing, Model
+from freehold.catalog.schema import DataPolicy, File, Listing, Model, Sighting
 from freehold.catalog.snapshots import PACKAGED, Snapshots, Standing
 from freehold.core.money import Price
 from freehold.core.tariff import Tariff
@@ -96,6 +97,7 @@ class Catalog:
         self.models = {model.id: model for model in self.file.models}
         self._why = {one.subject: one.why for one in self.held if one.kind == "offer"}
         self._decoded: dict[str, tuple[Listing, ...]] = {}
+        self.names = Names(self.file, self.models, self.listings)
 
     def under(self, overrides: Overrides) -> "Catalog":
         """The same with what the operator decided."""
@@ -105,19 +107,11 @@ class Catalog:
 
     def named(self, name: str, on: str) -> Model | None:
         """The model of this name, or that an alias stood for on the day (ISO date)."""
-        for alias, model, since, until in self.file.aliases:
-            if alias == name and (since is None or since <= on) and (until is None or on < until):
-                return self.models[model]
-        retired = any(alias == name for alias, *_ in self.file.aliases)
-        return None if retired else self.models.get(name)
+        return self.names.named(name, on)
 
     def meant(self, name: str, on: str) -> Model | None:
         """The same for people: also the one model whose name goes on from this, as qwen3.5-122b does."""
-        named = self.named(name, on)
-        if named is not None or any(alias == name for alias, *_ in self.file.aliases):
-            return named
-        longer = [model for id_, model in self.models.items() if id_.startswith(f"{name.lower()}-")]
-        return longer[0] if len(longer) == 1 else None
+        return self.names.meant(name, on)
 
     def listings(self, model: str) -> tuple[Listing, ...]:
         """What the sources list for a model."""
@@ -152,7 +146,7 @@ class Catalog:
             for s in seen:
                 value: T | None = getattr(s, name)
                 if value is not None:
-                    found.append(_observed(value, s.source, self.file.sources, s.valid_from, s.valid_to))
+                    found.append(_observed(value, s, self.file.sources, self._until(listing, s)))
             own: T | None = None if override is None else getattr(override, OWN.get(name, ""), None)
             if override is not None and own is not None:
                 found.append(_decided(own, override))
@@ -177,6 +171,12 @@ class Catalog:
             ends=min((s.ends for s in listing.sightings if s.ends), default=None),
             held=self._why.get(offered, ()),
         )
+
+    def _until(self, listing: Listing, s: Sighting) -> str | None:
+        """Until when what a source lists was so: of an alias it is about what that stood for when the source looked."""
+        seen_at = self.file.sources[s.source].seen_at
+        moves = (one.valid_from for one in self.names.inferred(listing).meanings)
+        return min((day for day in (s.valid_to, *moves) if day is not None and day > seen_at), default=s.valid_to)
 
     def _believed(self, listing: Listing, fact: Fact[Tariff], on: str) -> Fact[Tariff]:
         """The price, unless it cannot be right in itself or is far from what everybody else asks for the model."""
@@ -217,12 +217,10 @@ class Catalog:
         return msgspec.structs.replace(fact, value=None, basis="quarantined", flags=(*fact.flags, flag))
 
 
-def _observed(
-    value: T, source: str, sources: dict[str, Source], since: str | None, until: str | None
-) -> Observation[T]:
-    of = sources[source]
+def _observed(value: T, s: Sighting, sources: dict[str, Source], until: str | None) -> Observation[T]:
+    of = sources[s.source]
     return Observation(
-        value=value, source=source, seen_at=of.seen_at, standing=of.standing, valid_from=since, valid_to=until
+        value=value, source=s.source, seen_at=of.seen_at, standing=of.standing, valid_from=s.valid_from, valid_to=until
     )
 
 

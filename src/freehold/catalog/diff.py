@@ -7,8 +7,8 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import asdict
 
-from freehold.catalog.held import Alias, Kind
-from freehold.catalog.schema import File, Listing, Model
+from freehold.catalog.held import Kind
+from freehold.catalog.schema import Alias, File, Listing, Model
 from freehold.core.money import dollars
 from freehold.core.tariff import Row
 
@@ -74,7 +74,9 @@ def offered(listing: Listing) -> str:
 
 def spans(file: File) -> dict[str, tuple[Alias, ...]]:
     """The spans of each alias, by its name."""
-    return {name: tuple(a for a in file.aliases if a[0] == name) for name in dict.fromkeys(a[0] for a in file.aliases)}
+    return {
+        name: tuple(a for a in file.aliases if a.name == name) for name in dict.fromkeys(a.name for a in file.aliases)
+    }
 
 
 Facts = dict[str, tuple[About, Value]]
@@ -144,9 +146,7 @@ def label(row: Row) -> str:
 
 def _aliases(file: File) -> dict[str, Facts]:
     return {
-        name: {
-            "stands for": ("other", ", ".join(f"{model} {since or ''}..{until or ''}" for _, model, since, until in of))
-        }
+        name: {"stands for": ("other", ", ".join(f"{a.model} {a.since or ''}..{a.until or ''}" for a in of))}
         for name, of in spans(file).items()
     }
 

@@ -8,12 +8,11 @@ from msgspec import Raw, Struct
 from msgspec.structs import replace
 
 from freehold.catalog.observation import Source
-from freehold.catalog.schema import File, Listing, Model
+from freehold.catalog.schema import Alias, File, Listing, Model
 
 T = TypeVar("T")
 
 Kind = Literal["model", "offer", "alias", "source"]
-Alias = tuple[str, str, str | None, str | None]
 
 
 NOTHING = Raw(b"null")
@@ -74,7 +73,7 @@ def _listings(file: File, those: Mapping[str, Held]) -> dict[str, Raw]:
 
 def _aliases(file: File, those: Mapping[str, Held]) -> tuple[Alias, ...]:
     old = (alias for of in _old(those, tuple[Alias, ...]).values() for alias in of)
-    return (*(alias for alias in file.aliases if alias[0] not in those), *old)
+    return (*(alias for alias in file.aliases if alias.name not in those), *old)
 
 
 def _sources(file: File, those: Mapping[str, Held]) -> dict[str, Source]:

@@ -111,18 +111,28 @@ class Listing(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     policy: DataPolicy | None = None
 
 
+class Alias(Struct, frozen=True, array_like=True):
+    """A name that stands for a model from a day until another (ISO, None: open), at a provider or (None) at all."""
+
+    name: str
+    model: str
+    since: str | None = None
+    until: str | None = None
+    provider: str | None = None
+    source: str | None = None
+
+
 class File(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The whole catalog. `listings` are those of each model, decoded when somebody asks for that model.
 
-    `aliases` are names that stand for a model from a date on: [name, model, from, until]. `current` are the ids of
-    those offers of each provider that are served where settings name none.
+    `current` are the ids of those offers of each provider that are served where settings name none.
     """
 
     as_of: str
     sources: dict[str, Source]
     models: tuple[Model, ...]
     listings: dict[str, Raw]
-    aliases: tuple[tuple[str, str, str | None, str | None], ...] = ()
+    aliases: tuple[Alias, ...] = ()
     current: dict[str, tuple[str, ...]] = {}
 
     def listed(self, model: str) -> tuple[Listing, ...]:

@@ -133,8 +133,8 @@ def _aliases(old: Catalog, new: Catalog) -> Iterable[Held]:
     before, after = spans(old.file), spans(new.file)
     for name in sorted(before.keys() | after.keys()):
         was, is_ = before.get(name, ()), after.get(name, ())
-        kept = {(model, since) for _, model, since, _ in is_}
-        lost = [model for _, model, since, _ in was if (model, since) not in kept]
+        kept = {(a.model, a.since) for a in is_}
+        lost = [a.model for a in was if (a.model, a.since) not in kept]
         if lost:
             yield held("alias", name, [f"does not stand for {', '.join(dict.fromkeys(lost))} any more"], was)
         elif is_ and not was and name in old.models:
@@ -155,7 +155,7 @@ def _sources(old: Mapping[str, Source], new: Mapping[str, Source]) -> Iterable[H
 def _needed(found: Iterable[Held], offers: Iterable[Listing], old: Catalog, new: Catalog) -> Iterable[Held]:
     """Models and sources that are gone, and to which what stays still belongs."""
     models = {one.model for one in offers} - new.models.keys()
-    aliases = {alias[1] for one in found if one.kind == "alias" for alias in spans(old.file).get(one.subject, ())}
+    aliases = {alias.model for one in found if one.kind == "alias" for alias in spans(old.file).get(one.subject, ())}
     models |= aliases - new.models.keys()
     stay = [old.models[id] for id in sorted(models)]
     sources = {s.source for one in offers for s in one.sightings} | {s for model in stay for s in model.sources}

@@ -43,7 +43,14 @@ def _problems(file: File, listings: dict[str, tuple[Listing, ...]]) -> Iterable[
     known = Counter(model.id for model in file.models)
     yield from (f"model {id} is there {count} times" for id, count in known.items() if count > 1)
     yield from (f"offers of the model {id}, which is not there" for id in listings if id not in known)
-    yield from (f"alias {a[0]} stands for {a[1]}, which is not there" for a in file.aliases if a[1] not in known)
+    yield from (
+        f"alias {a.name} stands for {a.model}, which is not there" for a in file.aliases if a.model not in known
+    )
+    yield from (
+        f"alias {a.name} is of an unknown source {a.source}"
+        for a in file.aliases
+        if a.source not in {None, *file.sources}
+    )
     yield from (
         f"source {name} claims to be the operator" for name, s in file.sources.items() if s.standing == "operator"
     )

@@ -198,7 +198,7 @@ def _at(on: str | None) -> int:
 
 
 def _unknown(book: Catalog, name: str, on: str) -> str:
-    if any(alias == name for alias, *_ in book.file.aliases):
+    if book.names.meanings(name):
         return f"{name} stands for no model on {on}. Say another day with --on."
     near = get_close_matches(name.lower(), book.models, n=3, cutoff=0.5)
     hint = f"did you mean {', '.join(near)}?" if near else "`freehold models --search WORDS` finds names."

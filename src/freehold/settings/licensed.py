@@ -4,10 +4,11 @@ Nothing is refused, and the catalog is not read, while the table [deployer] says
 """
 
 from collections.abc import Mapping, Set
+from time import time_ns
 
 from msgspec.structs import asdict, replace
 
-from freehold.catalog.book import Catalog, catalog
+from freehold.catalog.book import Catalog, catalog, today
 from freehold.catalog.licences import CLAIMS, Deployer, Finding, check, refused
 from freehold.core.errors import SettingsWrong
 from freehold.settings.tables import DeployerSettings, Settings
@@ -74,8 +75,9 @@ def _refused(deployer: Deployer, book: Catalog) -> Mapping[str, Finding]:
 
 
 def _names(model: str, book: Catalog) -> Set[str]:
-    """What a model is called: here, in its repository, and by each provider."""
+    """What a model is called: here, in its repository, by each provider, and by the aliases that stand for it today."""
     known = book.models.get(model)
     repository = None if known is None else known.repository
-    called = {model, *(listing.id for listing in book.listings(model))}
+    standing = book.names.standing(today(time_ns())).get(model, ())
+    called = {name for of in (model, *standing) for name in (of, *(listing.id for listing in book.listings(of)))}
     return {name.lower() for name in (called | {repository} if repository else called)}

@@ -139,7 +139,7 @@ def _known(d: DeploymentSettings, provider: ProviderSettings, known: Shelf) -> D
         return replace(d, price=price, lacks=kind.lacks if d.lacks is None else d.lacks)
     return replace(
         d,
-        names=d.names or ((offer.model,) if offer.model != d.model else ()),
+        names=d.names or tuple(name for name in (offer.model, *offer.names) if name != d.model),
         price=price,
         tariff=_tariff(offer.tariff, provider) if d.tariff is None and price is None else d.tariff,
         context_window=d.context_window or offer.context_window,
