@@ -15,6 +15,10 @@ from msgspec import json as codec
 from scripted_upstream import KEEP, Upstream, completion, sized, turns
 
 from freehold.core.decision import Decision
+from freehold.core.seal import Seal
+from freehold.dialects.gemini_generate.foreign import signature_of
+from freehold.dialects.openai_chat.details import seal_of
+from freehold.dialects.seals import wrap
 
 LOST = "lost: reasoning signature of another provider"
 FAILED: list[bytes | threading.Event] = [sized(b"{}", status=500), KEEP]
@@ -118,6 +122,25 @@ def two_accounts(tmp_path: Path, dialect: str, first: Upstream, second: Upstream
         yield home
 
 
+def wrapped(dialect: str, account: str) -> list[Any]:
+    """The turns of a dialect as a caller has them to whom its seals were given in another dialect than their own."""
+    turns: list[Any] = CASES[dialect].turns
+    detail = seal_of(DETAIL)
+    assert detail is not None
+    seals = {
+        "c2lnbmVk": wrap(Seal("anthropic", "c2lnbmVk"), account),
+        "cmVkYWN0ZWQ": wrap(Seal("anthropic", "cmVkYWN0ZWQ", redacted=True), account),
+        "gAAAA-sealed": wrap(Seal("openai", "gAAAA-sealed", id="rs_1"), account),
+        "c2VhbGVk": wrap(detail, account),
+        "c2lnbmVkLWNhbGw": wrap(Seal("gemini", "c2lnbmVkLWNhbGw"), account),
+        **{data: signature_of(Seal("gemini", data), account) for data in ("dGhvdWdodA", "dGV4dA", "Y2FsbGVk")},
+    }
+    text = json.dumps(turns)
+    for data, seal in seals.items():
+        text = text.replace(json.dumps(data), json.dumps(seal))
+    return json.loads(text)
+
+
 def asked(case: Case, said: list[Any], *headers: str) -> bytes:
     return post({"model": "r", case.member: said, **case.more}, *headers, path=case.path)
 
@@ -206,3 +229,40 @@ def test_a_seal_that_a_caller_made_up_is_served_like_any_other(tmp_path: Path, d
 
     assert answer.status == 200
     assert json.loads(first.asked[1])["messages"][1] == made_up
+
+
+@pytest.mark.parametrize("dialect", CASES)
+def test_what_another_account_gave_out_in_this_dialect_is_left_out_and_said_also_after_a_restart(
+    tmp_path: Path, dialect: str
+) -> None:
+    case = CASES[dialect]
+    with (
+        Upstream(turns(whole(case))) as first,
+        Upstream(turns(FAILED)) as second,
+        two_accounts(tmp_path, dialect, first, second) as home,
+    ):
+        answer = home.ask(asked(case, wrapped(dialect, "elsewhere")))
+        strict = home.ask(asked(case, wrapped(dialect, "elsewhere"), "x-freehold-strict: true"))
+        record = home.record(answer)
+
+    assert (answer.status, answer.headers["x-freehold-warnings"]) == (200, LOST)
+    assert record.warnings == (LOST,)
+    assert [json.loads(body)[case.member] for body in first.asked] == [case.bare]
+    assert (strict.status, home.record(strict).error) == (422, "not_carried")
+
+
+@pytest.mark.parametrize("dialect", [name for name in CASES if name != "openai-chat"])
+def test_what_an_account_sealed_and_gave_out_in_another_dialect_goes_back_to_it_as_it_was(
+    tmp_path: Path, dialect: str
+) -> None:
+    case = CASES[dialect]
+    with (
+        Upstream(turns(FAILED)) as first,
+        Upstream(turns(whole(case))) as second,
+        two_accounts(tmp_path, dialect, first, second) as home,
+    ):
+        answer = home.ask(asked(case, wrapped(dialect, "up1")))
+
+    assert answer.headers["x-freehold-deployment"] == "d1"
+    assert "x-freehold-warnings" not in answer.headers
+    assert [json.loads(body)[case.member] for body in second.asked] == [case.turns]

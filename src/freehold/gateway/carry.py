@@ -5,10 +5,11 @@ from freehold.core.deployment import Deployment
 from freehold.core.errors import NotCarried
 from freehold.core.ports import SendHeaders
 from freehold.core.request import Request
+from freehold.core.seal import Seal
 from freehold.dialects.hints import HINTS
 from freehold.dialects.sealed import without
 from freehold.dialects.seals import LOST
-from freehold.dialects.translate import family, translate
+from freehold.dialects.translate import FORMS, family, translate
 from freehold.gateway.exchange import Exchange
 from freehold.gateway.world import Account
 
@@ -17,10 +18,8 @@ def carry(exchange: Exchange, request: Request, deployment: Deployment, account:
     """The body for a deployment. What is lost on the way is noted; NotCarried where nothing may be lost."""
     caller, dialect = exchange.ask.dialect, account.dialect
     exchange.warnings = ()  # those of a deployment that was tried before are not of this one
-    foreign = {seal for seal, issuer in exchange.sealed.items() if issuer != account.provider and not seal.account}
-    if foreign:
-        request = without(request, foreign.__contains__, deployment.model)
-        _lose(exchange, deployment, (LOST,))
+    if exchange.sealed:
+        request = _unsealed(exchange, request, deployment, account)
     if dialect is caller:
         past = exchange.ask.past
         if past is not None and past.account == account.provider:
@@ -34,6 +33,22 @@ def carry(exchange: Exchange, request: Request, deployment: Deployment, account:
     if written.losses:
         _lose(exchange, deployment, written.losses)
     return written.body
+
+
+def _unsealed(exchange: Exchange, request: Request, deployment: Deployment, account: Account) -> Request:
+    """The request without what another account sealed. Who translates reads wrapped seals; who forwards a request does
+    not, so they are taken out here, or unwrapped for the account that gave them."""
+    verbatim = account.dialect is exchange.ask.dialect
+    form = FORMS.get(account.dialect.name, "")
+
+    def foreign(seal: Seal) -> bool:
+        mine = exchange.sealed.get(seal) in (None, account.provider)
+        return not mine if not seal.account else verbatim and not (mine and seal.form == form)
+
+    kept = without(request, foreign, deployment.model, bare=verbatim)
+    if any(map(foreign, exchange.sealed)):
+        _lose(exchange, deployment, (LOST,))
+    return kept
 
 
 def _lose(exchange: Exchange, deployment: Deployment, losses: tuple[str, ...]) -> None:

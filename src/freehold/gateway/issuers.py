@@ -31,8 +31,6 @@ class Issuers:
 
     def sealed(self, request: Request) -> Mapping[Seal, str]:
         """The seals in a request whose account is known, in its order."""
-        if not self._accounts:
-            return {}
         seals = held(request)
         if not seals:
             return {}
