@@ -8,7 +8,7 @@ from msgspec import Struct
 from freehold.core.errors import FreeholdError, ProviderError
 from freehold.core.events import Event
 from freehold.core.ports import Headers
-from freehold.core.request import Message, Request
+from freehold.core.request import MediaPart, Message, Request
 from freehold.dialects.quirks import Quirks
 
 
@@ -52,10 +52,12 @@ class Source(Struct, frozen=True):
 
 
 class Written(Struct, frozen=True):
-    """A request written for a provider. `losses` name what could not be carried, each as the caller calls it."""
+    """A request written for a provider. `losses` name what could not be carried, each as the caller calls it; `links`
+    are those of them that could be, if they were inline."""
 
     body: bytes
     losses: tuple[str, ...] = ()
+    links: tuple[MediaPart, ...] = ()
 
 
 class Dialect(Protocol):

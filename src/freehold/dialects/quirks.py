@@ -19,7 +19,7 @@ class Quirks(Struct, frozen=True, kw_only=True):
     marks for caching on parts. `claude_code`: it takes what Claude Code sends for Anthropic
     alone: its billing block, and names of users of any length. `anthropic_version`: Messages are sent
     as clouds take them, with this in the body and the model in the path. `header_values`: of these headers of a caller,
-    which are lists, only these values go on.
+    which are lists, only these values go on. `links`: it takes images by URL, not only inline.
     """
 
     stream_usage: bool = True
@@ -31,3 +31,4 @@ class Quirks(Struct, frozen=True, kw_only=True):
     claude_code: bool = False
     anthropic_version: str = ""
     header_values: dict[str, tuple[str, ...]] = {}
+    links: bool = True

@@ -1,8 +1,11 @@
 """From one dialect to another: read by the one, written by the other, through what both can say."""
 
+from collections.abc import Mapping
+
 from freehold.core.prompt import Prompt
 from freehold.core.request import Request
 from freehold.dialects.dialect import Dialect, Written
+from freehold.dialects.links import inlined
 from freehold.dialects.quirks import Quirks
 from freehold.dialects.seals import own
 
@@ -33,11 +36,23 @@ def family(dialect: str) -> str:
 
 
 def translate(
-    request: Request, caller: Dialect, provider: Dialect, *, model: str, quirks: Quirks, account: str
+    request: Request,
+    caller: Dialect,
+    provider: Dialect,
+    *,
+    model: str,
+    quirks: Quirks,
+    account: str,
+    inline: Mapping[str, str] | None = None,
 ) -> Written:
-    """A request of the caller's dialect, written in the provider's of the same family. Every loss is named once."""
+    """A request of the caller's dialect, written in the provider's of the same family. Every loss is named once.
+
+    `inline`: media (`data:` URLs) in place of those that it has by URL.
+    """
     prompt = caller.read(request)
     if isinstance(prompt, Prompt):
         prompt = own(prompt, account, FORMS.get(provider.name, ""))
+        if inline:
+            prompt = inlined(prompt, inline)
     written = provider.write(prompt, model=model, quirks=quirks)
-    return Written(written.body, tuple(dict.fromkeys((*prompt.losses, *written.losses))))
+    return Written(written.body, tuple(dict.fromkeys((*prompt.losses, *written.losses))), written.links)

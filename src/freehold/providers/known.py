@@ -83,7 +83,9 @@ KNOWN: Mapping[str, Provider] = _rows(
                 dialect="anthropic-messages",
                 tail=("/endpoints/openapi", "/publishers/anthropic"),
                 path="/models/{model}:{call}",
-                quirks=Quirks(anthropic_version="vertex-2023-10-16", header_values={"anthropic-beta": BETAS}),
+                quirks=Quirks(
+                    anthropic_version="vertex-2023-10-16", header_values={"anthropic-beta": BETAS}, links=False
+                ),
                 models=("claude-",),
             ),
             Tongue(
@@ -353,10 +355,10 @@ KNOWN: Mapping[str, Provider] = _rows(
         auth="optional-bearer",
         port=11434,
         dialects=(*_THREE, "ollama-chat", "ollama-generate"),
-        quirks=_OLD_LIMIT,
+        quirks=Quirks(max_tokens="max_tokens", links=False),
         tongues=(
-            responses(),
-            messages(),
+            responses(quirks=Quirks(links=False)),
+            messages(links=False),
             Tongue(dialect="ollama-chat", tail=("/v1", "")),
             Tongue(dialect="ollama-generate", tail=("/v1", "")),
             Tongue(dialect="ollama-embed", tail=("/v1", "")),
@@ -370,9 +372,10 @@ KNOWN: Mapping[str, Provider] = _rows(
         auth="optional-bearer",
         port=1234,
         dialects=(*_THREE, "lmstudio-v1"),
+        quirks=Quirks(links=False),
         tongues=(
-            responses(),
-            messages(),
+            responses(quirks=Quirks(links=False)),
+            messages(links=False),
         ),
     ),
     Provider(id="gpustack", name="GPUStack", base_url="", key_env=("GPUSTACK_API_KEY",)),

@@ -1,5 +1,7 @@
 """Tongues that many providers share."""
 
+from msgspec.structs import replace
+
 from freehold.dialects.quirks import Quirks
 from freehold.providers.provider import Tongue
 
@@ -21,10 +23,11 @@ VERSION = {"anthropic-version": "2023-06-01"}
 _ELSEWHERE = Quirks(header_values={"anthropic-beta": BETAS})
 
 
-def messages(*tail: str) -> Tongue:
-    """Anthropic's Messages at a provider that speaks them too; `tail` as in `Tongue`."""
+def messages(*tail: str, links: bool = True) -> Tongue:
+    """Anthropic's Messages at a provider that speaks them too; `tail` as in `Tongue`, `links` as in `Quirks`."""
     old, new = tail or ("", "")
-    return Tongue(dialect="anthropic-messages", tail=(old, new), headers=VERSION, quirks=_ELSEWHERE)
+    quirks = _ELSEWHERE if links else replace(_ELSEWHERE, links=False)
+    return Tongue(dialect="anthropic-messages", tail=(old, new), headers=VERSION, quirks=quirks)
 
 
 def responses(*tail: str, quirks: Quirks | None = None) -> Tongue:

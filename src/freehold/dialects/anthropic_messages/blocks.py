@@ -14,7 +14,9 @@ import msgspec
 from freehold.core.prompt import Prompt
 from freehold.core.request import CallPart, MediaPart, Message, Part, ReasoningPart, ResultPart, TextPart
 from freehold.dialects.forms import TEXT_ARGUMENT
+from freehold.dialects.links import is_link
 from freehold.dialects.openai_chat.loose import members
+from freehold.dialects.quirks import Quirks
 
 Members = dict[str, Any]
 _decode = msgspec.json.Decoder().decode
@@ -25,8 +27,10 @@ IMAGES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
 class Writer:
     """Writes the conversation of one request; `losses` in the order in which they were met."""
 
-    def __init__(self) -> None:
+    def __init__(self, quirks: Quirks) -> None:
+        self._quirks = quirks
         self.losses: dict[str, None] = {}
+        self.links: tuple[MediaPart, ...] = ()
         self._unnamed = 0  # calls without an id, which this dialect has to have
         self._waiting: list[str] = []  # ids given to them, until their results come
 
@@ -144,6 +148,10 @@ class Writer:
         """Where a medium is. A file's id is one of the provider whose dialect it came in, and means nothing here."""
         if not part.url:
             self.lose(f"{part.kind} by file id")
+            return None
+        if is_link(part) and not self._quirks.links:
+            self.lose(f"{part.kind} by URL")
+            self.links += (part,)
             return None
         if not part.url.startswith("data:"):
             return {"type": "url", "url": part.url}

@@ -26,7 +26,7 @@ _TIERS = {"auto": "auto", "default": "standard_only", "standard": "standard_only
 
 def write(prompt: Prompt, *, model: str, quirks: Quirks) -> Written:
     """A request for a provider that speaks Messages, and what it could not say."""
-    writer = Writer()
+    writer = Writer(quirks)
     system, messages = writer.conversation(prompt)
     tools = [one for tool in prompt.tools if (one := _tool(tool, writer)) is not None]
     forced = bool(tools) and prompt.tool_choice is not None and prompt.tool_choice.mode in ("required", "named")
@@ -53,7 +53,7 @@ def write(prompt: Prompt, *, model: str, quirks: Quirks) -> Written:
         body["metadata"] = {"user_id": prompt.subject}
     _rest(prompt, body, writer)
     bounded(body, writer.lose)
-    return Written(_encode(body), tuple(writer.losses))
+    return Written(_encode(body), tuple(writer.losses), writer.links)
 
 
 def _tool(tool: Tool, writer: Writer) -> _Members | None:

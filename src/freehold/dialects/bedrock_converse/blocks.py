@@ -17,6 +17,7 @@ from freehold.dialects.bedrock_converse.answer import content_of
 from freehold.dialects.bedrock_converse.makers import Maker
 from freehold.dialects.bedrock_converse.media import format_of
 from freehold.dialects.hints import CACHE
+from freehold.dialects.links import is_link
 
 Members = dict[str, Any]
 _UNFIT = re.compile(r"[^a-zA-Z0-9_.:-]")
@@ -33,6 +34,7 @@ class Writer:
 
     def __init__(self, maker: Maker) -> None:
         self.losses: dict[str, None] = {}
+        self.links: tuple[MediaPart, ...] = ()
         self._maker = maker
         self._unnamed = 0  # calls without an id, which this dialect has to have
         self._waiting: list[str] = []  # ids given to them, until their results come
@@ -168,6 +170,7 @@ class Writer:
             source = {"bytes": whole}
         else:
             self.lose(f"{part.kind} by URL")
+            self.links += (part,) if is_link(part) else ()
             return None
         form = format_of(kind, media_type) or (_ending(kind, part.url) if "s3Location" in source else "")
         if not form:

@@ -49,7 +49,7 @@ def write(prompt: Prompt, *, model: str) -> Written:
         body["outputConfig"] = {"textFormat": form}
     _rest(prompt, body, writer)
     _bounded(body, writer)
-    return Written(_encode(body), tuple(writer.losses))
+    return Written(_encode(body), tuple(writer.losses), writer.links)
 
 
 def _tool_config(prompt: Prompt, who: Maker, writer: Writer) -> _Members:

@@ -18,6 +18,7 @@ from freehold.dialects.forms import TEXT_ARGUMENT
 from freehold.dialects.gemini_generate.answer import MADE
 from freehold.dialects.gemini_generate.foreign import UNSIGNED, version
 from freehold.dialects.gemini_generate.parts import Part, object_of
+from freehold.dialects.links import is_link
 from freehold.dialects.openai_chat.loose import members
 
 Content = dict[str, Any]
@@ -33,6 +34,8 @@ class Writer:
     def __init__(self, model: str) -> None:
         self.losses: dict[str, None] = {}
         self._signs = version(model) >= (3, 0)
+        self._follows = not (0, 0) < version(model) < (2, 5)  # those before take files of Google's alone
+        self.links: tuple[MediaPart, ...] = ()
         self._called: dict[str, str] = {}  # the function of each call, by its id
         self._turn: list[str] = []  # the ids of the calls in the last content
         self._details: set[str] = set()
@@ -164,6 +167,10 @@ class Writer:
         uri = part.file_id or part.url
         if not uri.startswith(_GOOGLES):
             self.lose(f"{part.kind} by file id")
+            return None
+        if is_link(part) and not self._follows:
+            self.lose(f"{part.kind} by URL")
+            self.links += (part,)
             return None
         kind = part.media_type or mimetypes.guess_type(urlsplit(uri).path)[0] or _USUAL[part.kind]
         return {"fileData": {"mimeType": kind, "fileUri": uri}}

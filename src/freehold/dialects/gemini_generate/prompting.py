@@ -64,7 +64,7 @@ def write(prompt: Prompt, *, model: str, quirks: Quirks) -> Written:
             body["serviceTier"] = _TIERS[prompt.service_tier]
         else:
             writer.lose("service_tier")
-    return Written(_encode(body), tuple(writer.losses))
+    return Written(_encode(body), tuple(writer.losses), writer.links)
 
 
 def _declared(tool: Tool, writer: Writer, json_schemas: bool) -> _Members | None:

@@ -10,6 +10,7 @@ from freehold.core.request import CallPart, MediaPart, Message, ReasoningPart, R
 from freehold.dialects.dialect import Written
 from freehold.dialects.forms import TEXT_ARGUMENT, as_function, described
 from freehold.dialects.hints import CACHE, marked
+from freehold.dialects.links import is_link, media
 from freehold.dialects.ollama.request import EFFORTS, OPTIONS
 
 _encode = msgspec.json.Encoder().encode
@@ -52,7 +53,8 @@ def write(prompt: Prompt, *, model: str, chat: bool) -> Written:
         "subject": prompt.subject,
         CACHE: marked(prompt),
     }
-    return Written(_encode(body), (*lost, *(name for name, said in unsaid.items() if said)))
+    links = tuple(part for part in media(prompt) if part.kind == "image" and is_link(part))
+    return Written(_encode(body), (*lost, *(name for name, said in unsaid.items() if said)), links)
 
 
 def _alone(turns: list[_Members], lost: dict[str, None]) -> _Members:
@@ -129,6 +131,8 @@ def _add_images(said: _Members, media: Sequence[MediaPart], lost: dict[str, None
         head, comma, data = part.url.partition(",")
         if part.kind == "image" and comma and head.startswith("data:"):
             said.setdefault("images", []).append(data)
+        elif part.kind == "image" and is_link(part):
+            lost["image by URL"] = None
         else:
             lost[part.kind if comma else f"{part.kind} by {'file id' if part.file_id else 'URL'}"] = None
 

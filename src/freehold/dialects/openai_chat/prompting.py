@@ -10,6 +10,7 @@ from freehold.core.request import CallPart, MediaPart, Message, Part, ReasoningP
 from freehold.dialects.dialect import Written
 from freehold.dialects.forms import TEXT_ARGUMENT, as_function
 from freehold.dialects.hints import CACHE, SUMMARY, marked
+from freehold.dialects.links import is_link
 from freehold.dialects.openai_chat.details import detail_of, signed
 from freehold.dialects.quirks import Quirks
 
@@ -48,7 +49,7 @@ def write(prompt: Prompt, *, model: str, quirks: Quirks) -> Written:
         SUMMARY: prompt.thinking is not None and bool(prompt.thinking.summary),
         CACHE: not quirks.cache_control and marked(prompt),
     }
-    return Written(_encode(body), (*writer.losses, *(name for name, said in unsaid.items() if said)))
+    return Written(_encode(body), (*writer.losses, *(name for name, said in unsaid.items() if said)), writer.links)
 
 
 _SAMPLING = ("temperature", "top_p", "seed", "presence_penalty", "frequency_penalty", "top_logprobs")
@@ -61,6 +62,7 @@ class _Writer:
     def __init__(self, quirks: Quirks) -> None:
         self._quirks = quirks
         self.losses: dict[str, None] = {}
+        self.links: tuple[MediaPart, ...] = ()
 
     def lose(self, what: str) -> None:
         self.losses[what] = None
@@ -164,12 +166,12 @@ class _Writer:
     def _medium(self, part: MediaPart) -> _Members | None:
         if part.name and (part.kind != "file" or part.file_id):
             self.lose("file name")
-        if part.kind == "image" and part.url:
+        if part.kind == "image" and part.url and (self._quirks.links or not is_link(part)):
             return {
                 "type": "image_url",
                 "image_url": {"url": part.url} | ({"detail": part.detail} if part.detail else {}),
             }
-        head, _, data = part.url.partition(",")
+        head, _, data = ("", "", "") if is_link(part) else part.url.partition(",")
         if part.kind == "audio" and data:
             kind = (part.media_type or head).partition("/")[2].partition(";")[0]
             return {"type": "input_audio", "input_audio": {"data": data, "format": _SOUNDS.get(kind, kind)}}
@@ -177,6 +179,7 @@ class _Writer:
             named: _Members = {"file_id": part.file_id} if part.file_id else {"file_data": part.url}
             return {"type": "file", "file": named if part.file_id else {"filename": part.name or "file", **named}}
         self.lose(f"{part.kind} by {'file id' if part.file_id else 'URL'}")
+        self.links += (part,) if is_link(part) else ()
         return None
 
     def tools(self, prompt: Prompt, body: _Members) -> None:

@@ -15,6 +15,7 @@ from freehold.core.request import CallPart, MediaPart, Message, Part, ReasoningP
 from freehold.dialects.dialect import Written
 from freehold.dialects.forms import grammar
 from freehold.dialects.hints import CACHE
+from freehold.dialects.links import is_link
 from freehold.dialects.openai_chat.prompting import effort_of
 from freehold.dialects.quirks import Quirks
 
@@ -49,7 +50,7 @@ def write(prompt: Prompt, *, model: str, quirks: Quirks) -> Written:
     if text := _text(prompt):
         body["text"] = text
     _rest(prompt, body, writer)
-    return Written(_encode(body), tuple(writer.losses))
+    return Written(_encode(body), tuple(writer.losses), writer.links)
 
 
 def _rest(prompt: Prompt, body: _Members, writer: "_Writer") -> None:
@@ -89,6 +90,7 @@ class _Writer:
         self._quirks = quirks
         self._calls: dict[str, bool] = {}  # by id, whether it is one of a custom tool
         self.losses: dict[str, None] = {}
+        self.links: tuple[MediaPart, ...] = ()
 
     def lose(self, what: str) -> None:
         self.losses[what] = None
@@ -159,6 +161,10 @@ class _Writer:
         inline = part.url.startswith("data:") and not part.file_id
         if part.name and (part.kind == "image" or not inline):
             self.lose("file name")
+        if is_link(part) and not self._quirks.links:
+            self.lose(f"{part.kind} by URL")
+            self.links += (part,)
+            return None
         if part.kind == "image":
             where = {"file_id": part.file_id} if part.file_id else {"image_url": part.url}
             return {"type": "input_image", "detail": part.detail or "auto", **where}

@@ -77,7 +77,7 @@ def _host(netloc: str, name: str) -> str:
         try:
             if not _BRACKETS.fullmatch(netloc):  # beside it, or with a zone
                 raise AddressValueError
-            return IPv6Address(name).compressed
+            return _plain(name)
         except AddressValueError:
             raise Unfit("its host is no address") from None
     try:
@@ -92,6 +92,12 @@ def _host(netloc: str, name: str) -> str:
         except AddressValueError:
             raise Unfit("its host is an address in an unusual form") from None
     return ascii_name
+
+
+def _plain(text: str) -> str:
+    """An address of IPv6 in its one usual form: that of IPv4 where it is one."""
+    address = IPv6Address(text)
+    return str(address.ipv4_mapped or address)
 
 
 class Hosts:
@@ -124,7 +130,7 @@ def _entry(text: str) -> tuple[str, int | None]:
         host, port = text, ""
     host = host.lower().removesuffix(".")
     if host.startswith("["):
-        host = IPv6Address(host[1:-1]).compressed
+        host = _plain(host[1:-1])
     return host, int(port) if port else None
 
 
