@@ -75,8 +75,12 @@ class _Member(Struct, frozen=True):
 
 
 class _Doubt(Struct, frozen=True):
-    """How many times what is told about a name is `apart` from what is told of the `other` offer that it would mean."""
+    """How many times what is told about a name is `apart` from what is told of the `other` offer that it would mean.
 
+    `weight`: one source about both counts more, then the newer one.
+    """
+
+    weight: tuple[bool, str]
     about: str
     other: str
     apart: float
@@ -129,12 +133,12 @@ def inferred(
     near = min(member.rank for member in members)
     spans = _spans(own, [member for member in members if member.rank == near])
     by_id = {member.listing.id: member.listing for member in members}
-    doubts: dict[str, _Doubt] = {}
-    for sighting in sorted(own.sightings, key=lambda s: sources[s.source].seen_at):
+    found: list[_Doubt] = []
+    for sighting in own.sightings:
         seen_at = sources[sighting.source].seen_at
         then = next((id for id, since, _ in reversed(spans) if since <= seen_at), None)
-        if then is not None:
-            doubts |= {gap.about: gap for gap in _gaps(sighting, by_id[then], sources)}
+        found += () if then is None else _gaps(sighting, by_id[then], sources)
+    doubts = {gap.about: gap for gap in sorted(found, key=lambda gap: gap.weight)}
     if (worst := max(doubts.values(), key=lambda gap: gap.apart, default=None)) is None or worst.apart <= AGREE:
         flags: dict[str, tuple[str, ...]] = {}
     elif worst.apart > QUARANTINED:
@@ -200,16 +204,20 @@ def _gaps(one: Sighting, other: Listing, sources: Mapping[str, Source]) -> Itera
 
     Both by one source where it tells both: sources differ from each other, and would be apart for that alone.
     """
+    seen_at = sources[one.source].seen_at
     told = sorted(other.sightings, key=lambda s: (s.source == one.source, sources[s.source].seen_at), reverse=True)
-    by = f"{one.source} ({sources[one.source].seen_at})"
-    if one.tariff is not None and (tariff := next((s.tariff for s in told if s.tariff is not None), None)) is not None:
-        a, b = _plain(one.tariff), _plain(tariff)
+    priced = next((s for s in told if s.tariff is not None), None)
+    if one.tariff is not None and priced is not None and priced.tariff is not None:
+        a, b = _plain(one.tariff), _plain(priced.tariff)
         first, second = (f"{dollars(p[0])} and {dollars(p[1])}" for p in (a, b))
+        says = f"{one.source} ({seen_at}) has {first} for it, and {second} are told of {other.id}"
         apart = max(ratio(a[0], b[0]), ratio(a[1], b[1]))
-        yield _Doubt("price", other.id, apart, f"{by} has {first} for it, and {second} are told of {other.id}")
-    if one.context and (context := next((s.context for s in told if s.context), None)) is not None:
-        says = f"{by} has {one.context:,} tokens of context for it, and {context:,} are told of {other.id}"
-        yield _Doubt("context", other.id, ratio(one.context, context), says)
+        yield _Doubt((priced.source == one.source, seen_at), "price", other.id, apart, says)
+    long = next((s for s in told if s.context), None)
+    if one.context and long is not None and long.context:
+        told_of = f"{long.context:,} are told of {other.id}"
+        says = f"{one.source} ({seen_at}) has {one.context:,} tokens of context for it, and {told_of}"
+        yield _Doubt((long.source == one.source, seen_at), "context", other.id, ratio(one.context, long.context), says)
 
 
 def _plain(tariff: Tariff) -> tuple[int, int]:
