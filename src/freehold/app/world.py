@@ -16,6 +16,7 @@ from freehold.dialects.openai_chat.dialect import OPENAI_CHAT
 from freehold.dialects.quirks import Quirks
 from freehold.dialects.registry import DIALECTS
 from freehold.gateway.world import Account, Resolved, Retry, Sign, World
+from freehold.governance.egress.fetch import Egress, Rules
 from freehold.providers.connection import PoolLimits
 from freehold.providers.google import Tokened, Tokens, credential
 from freehold.providers.pool import Pool
@@ -23,7 +24,7 @@ from freehold.providers.sigv4 import Credentials, signer
 from freehold.providers.simulated.upstream import Simulated
 from freehold.runtime.unready import Unready
 from freehold.settings.book import Book, Endpoint
-from freehold.settings.tables import LocalSettings, Settings, SimulatedSettings
+from freehold.settings.tables import EgressSettings, LocalSettings, Settings, SimulatedSettings
 
 REMEMBERED = 10_000
 """Names whose meaning is kept."""
@@ -47,6 +48,7 @@ class Worlds:
         self._connected: dict[str, _Connected] = {}
         self._retired: list[Upstream] = []
         self._fleet: Any = None
+        self._egress: Egress | None = None
 
     def build(self, book: Book) -> World:
         """The world of a book. Until this returns, nothing has changed."""
@@ -70,7 +72,26 @@ class Worlds:
             models=tuple((listed.id, listed.owner) for listed in book.models()),
             accounts={name: c.account for name, c in connected.items()},
             retry=_retry(book.settings),
+            egress=self._egress_of(book.settings.egress),
         )
+
+    def _egress_of(self, egress: EgressSettings) -> Egress | None:
+        """What fetches for callers; kept while its rules are, with the bounds of all that is under way."""
+        rules = Rules(
+            http=egress.http,
+            hosts=egress.hosts,
+            deny=egress.deny,
+            private=egress.private,
+            max_bytes=egress.max_bytes,
+            seconds=egress.timeout_seconds,
+            at_once=egress.at_once,
+            clearance=egress.clearance,
+        )
+        if not egress.fetch_media:
+            return None
+        if self._egress is None or self._egress.rules != rules:
+            self._egress = Egress(rules)
+        return self._egress
 
     def _local(self, name: str, local: LocalSettings) -> Account:
         """A model that runs here: in this process, or in one of its own that starts when it is first asked."""

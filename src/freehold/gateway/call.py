@@ -6,6 +6,7 @@ content is held back. After that the stream is cut, never silently continued els
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 
 from msgspec import Struct
 
@@ -20,6 +21,7 @@ from freehold.core.errors import (
     Internal,
     NoneHealthy,
     NotCarried,
+    NotFetched,
     ProviderError,
     Rejected,
     Throttled,
@@ -31,6 +33,7 @@ from freehold.core.request import Request
 from freehold.dialects.dialect import Source, StreamDecoder
 from freehold.gateway.carry import carry, headers
 from freehold.gateway.exchange import Exchange, upstream_id
+from freehold.gateway.media import Fetching, Wanting
 from freehold.gateway.world import Account
 from freehold.routing.health import HealthBoard
 
@@ -220,10 +223,17 @@ class Relay(Struct, eq=False):
         account = exchange.world.accounts[deployment.provider].speaking(exchange.ask.dialect.name, deployment.model)
         self._tries += 1
         attempt = self._attempt = _Attempt(self, deployment, account, self.board.clock())
+        self._send(attempt)
+
+    def _send(self, attempt: _Attempt) -> None:
+        exchange, deployment, account = self.exchange, attempt.deployment, attempt.account
         try:
             body = carry(exchange, self.request, deployment, account)
             path = account.dialect.path(account.path, model=deployment.model, stream=self.request.stream)
             self._sending = account.upstream.send(path, headers(exchange, account, path, body), body, attempt)
+        except Wanting as wanting:
+            self._sending = Fetching(exchange, wanting, partial(self._fetched, attempt), attempt.failed)
+            return
         except Exception as error:  # the request edge: what is accepted must end in a record
             if not isinstance(error, FreeholdError):
                 error = Internal(f"The request could not be written for {deployment.id}: {error!r}")
@@ -231,6 +241,11 @@ class Relay(Struct, eq=False):
             return
         if self._paused:
             self._sending.pause()
+
+    def _fetched(self, attempt: _Attempt) -> None:
+        """The media that it wanted are there: the call begins now."""
+        attempt.start = self.board.clock()
+        self._send(attempt)
 
     def failed(self, attempt: _Attempt, error: FreeholdError) -> None:
         """A call ended badly: go on where that is allowed and may help, else end."""
@@ -244,12 +259,12 @@ class Relay(Struct, eq=False):
     def _go_on(self, error: FreeholdError) -> bool:
         elsewhere = (
             error.retryable
-            or isinstance(error, CredentialRefused | Abstained | NotCarried | ContextRejected)
+            or isinstance(error, CredentialRefused | Abstained | NotCarried | NotFetched | ContextRejected)
             or (isinstance(error, Rejected) and error.status in ELSEWHERE)
         )
         self._held.clear()
         self._held_size = 0
-        if isinstance(error, Abstained | NotCarried):
+        if isinstance(error, Abstained | NotCarried | NotFetched):
             self._tries -= 1  # nobody failed: that is no failed try
         retry = self.exchange.world.retry
         if not elsewhere or self._tries >= retry.attempts:

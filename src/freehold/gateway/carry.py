@@ -7,29 +7,43 @@ from freehold.core.ports import SendHeaders
 from freehold.core.request import Request
 from freehold.core.seal import Seal
 from freehold.dialects.hints import HINTS
+from freehold.dialects.links import MEDIA
 from freehold.dialects.sealed import without
 from freehold.dialects.seals import LOST
 from freehold.dialects.translate import FORMS, family, translate
 from freehold.gateway.exchange import Exchange
+from freehold.gateway.media import follow, followed
 from freehold.gateway.world import Account
 
 
 def carry(exchange: Exchange, request: Request, deployment: Deployment, account: Account) -> bytes:
-    """The body for a deployment. What is lost on the way is noted; NotCarried where nothing may be lost."""
+    """The body for a deployment. What is lost on the way is noted; NotCarried where nothing may be lost, Wanting where
+    media have to be fetched first."""
     caller, dialect = exchange.ask.dialect, account.dialect
-    exchange.warnings = ()  # those of a deployment that was tried before are not of this one
+    media = exchange.media
+    exchange.warnings = () if media is None else media.notes  # those of a deployment tried before are not of this one
     if exchange.sealed:
         request = _unsealed(exchange, request, deployment, account)
     if dialect is caller:
         past = exchange.ask.past
         if past is not None and past.account == account.provider:
             request = caller.decode_request(past.body)
+        if not account.quirks.links and not request.needs.isdisjoint(MEDIA):
+            request = followed(exchange, request)
         return caller.encode_request(request, model=deployment.model, quirks=account.quirks)
     if family(caller.name) != family(dialect.name):
         raise NotCarried(f"{deployment.id} is called in {dialect.name}: it does no {family(caller.name)}")
     written = translate(
-        request, caller, dialect, model=deployment.model, quirks=account.quirks, account=account.provider
+        request,
+        caller,
+        dialect,
+        model=deployment.model,
+        quirks=account.quirks,
+        account=account.provider,
+        inline=None if media is None else media.inline,
     )
+    if written.links:
+        written = follow(exchange, request, written)
     if written.losses:
         _lose(exchange, deployment, written.losses)
     return written.body

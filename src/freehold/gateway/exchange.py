@@ -6,7 +6,7 @@ from msgspec import Raw, Struct
 
 from freehold.core.decision import Decision
 from freehold.core.deployment import Deployment
-from freehold.core.errors import FreeholdError
+from freehold.core.errors import FreeholdError, NotFetched
 from freehold.core.inference import Call, Inference, Purpose
 from freehold.core.label import PUBLIC, Label
 from freehold.core.ports import Headers
@@ -48,6 +48,15 @@ class First(Struct, frozen=True):
     at: int
 
 
+class Media(Struct, eq=False):
+    """What came of the media that a request has by URL: `inline` as `data:` URLs, and `failed`, by their URL; `notes`
+    are for answer and record."""
+
+    inline: dict[str, str] = {}
+    failed: dict[str, NotFetched] = {}
+    notes: tuple[str, ...] = ()
+
+
 def upstream_id(head: Headers) -> str | None:
     """The id that a provider gave a request."""
     return head.get("x-request-id") or head.get("request-id")
@@ -86,3 +95,4 @@ class Exchange(Struct, eq=False):
     limits: str = ""
     first: First | None = None
     sealed: Mapping[Seal, str] = {}
+    media: Media | None = None

@@ -9,6 +9,7 @@ from freehold.core.ports import SendHeaders, Upstream
 from freehold.dialects.dialect import Dialect
 from freehold.dialects.quirks import Quirks
 from freehold.dialects.translate import family
+from freehold.governance.egress.fetch import Egress
 from freehold.routing.plan import Rule
 
 Sign = Callable[[str, bytes], SendHeaders]
@@ -81,6 +82,7 @@ class World(Struct, frozen=True, kw_only=True):
     """Immutable. A request keeps the world in which it began.
 
     `resolve` gives None for a name that nothing serves; `nearest` suggests names for it; `models` are (name, owner).
+    `egress` is None where nothing is fetched that callers name.
     """
 
     settings: str
@@ -89,3 +91,4 @@ class World(Struct, frozen=True, kw_only=True):
     models: Sequence[tuple[str, str]]
     accounts: Mapping[str, Account]
     retry: Retry
+    egress: Egress | None = None

@@ -168,7 +168,7 @@ class Writer:
         if not uri.startswith(_GOOGLES):
             self.lose(f"{part.kind} by file id")
             return None
-        if is_link(part) and not self._follows:
+        if is_link(part) and not (self._follows and part.url.startswith("https:")):
             self.lose(f"{part.kind} by URL")
             self.links += (part,)
             return None
