@@ -1,12 +1,25 @@
 """What the tests of egress share: a site that writes what it is told, byte for byte, and a resolver that is told."""
 
 import asyncio
+import socket
+import ssl
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import TracebackType
+from typing import Any
 
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from freehold.core.errors import NotFetched
 from freehold.governance.egress.fetch import Egress, Fetched, Rules, Wanted
 from freehold.governance.egress.kinds import Kind
 
+LOOPS = [("asyncio", {"use_uvloop": False}), ("asyncio", {"use_uvloop": True})]
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(100)
 JPEG = b"\xff\xd8\xff\xe0" + bytes(100)
 PDF = b"%PDF-1.7\n" + bytes(100)
@@ -30,17 +43,17 @@ class Site:
     """A server on this machine. `asked`: the heads that it was sent. It answers with the bytes given, in turn (the last
     again and again), or leaves that to a function."""
 
-    def __init__(self, *said: bytes | Say, host: str = "127.0.0.1") -> None:
+    def __init__(self, *said: bytes | Say, tls: ssl.SSLContext | None = None) -> None:
         self.asked: list[str] = []
         self.open = 0
         self.left = asyncio.Event()
         """Somebody closed a connection."""
         self._said = said
-        self._host = host
+        self._tls = tls
         self.port = 0
 
     async def __aenter__(self) -> "Site":
-        self._server = await asyncio.start_server(self._serve, self._host, 0)
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self._tls)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 
@@ -74,7 +87,8 @@ class Site:
 
 
 class Resolver:
-    """Names to addresses. A name with several answers gives them in turn, the last again and again. `asked`: for what."""
+    """Names to addresses. A name with several answers gives them in turn, the last again and again. `asked`: what was
+    looked up."""
 
     def __init__(self, **names: Sequence[str] | list[Sequence[str]]) -> None:
         self.asked: list[str] = []
@@ -97,3 +111,59 @@ def wanted(url: str, kind: Kind = "image", name: str = "image 1") -> Wanted:
 async def fetched(url: str, rules: Rules, resolver: Resolver | None = None, kind: Kind = "image") -> Fetched:
     (one,) = await Egress(rules, resolve=resolver).fetch([wanted(url, kind)])
     return one
+
+
+class Outside:
+    """The internet, as far as this machine is it: connections to these addresses go to ports here, from another
+    address of this machine. `tried`: all that were asked for, with the name that the certificate had to have."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, **ports: int) -> None:
+        self.tried: list[tuple[str, int, str | None]] = []
+        loop = asyncio.get_running_loop()
+        connect = loop.create_connection
+        known = {address.replace("_", ".").removeprefix("at."): port for address, port in ports.items()}
+
+        async def connected(factory: Any, host: str, port: int, **more: Any) -> Any:
+            assert more["flags"] == socket.AI_NUMERICHOST  # nobody looks the name up again
+            self.tried.append((host, port, more["server_hostname"]))
+            if host not in known:
+                raise OSError("no such host in this test")
+            return await connect(factory, "127.0.0.1", known[host], **more, local_addr=("127.0.0.2", 0))
+
+        monkeypatch.setattr(loop, "create_connection", connected, raising=False)
+
+
+def certified(folder: Path, name: str) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """For a server with a certificate of this name, and for a client that trusts it."""
+    key, today = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(today - timedelta(days=1))
+        .not_valid_after(today + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    path = folder / "certificate.pem"
+    path.write_bytes(
+        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) + made.public_bytes(Encoding.PEM)
+    )
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(path)
+    return server, ssl.create_default_context(cafile=str(path))
+
+
+def inside(*sites: Site, **more: object) -> Rules:
+    """Rules by which sites of this machine may be asked, over http."""
+    private = tuple(f"{name}:{site.port}" for site in sites for name in ("127.0.0.1", "a.house", "b.house"))
+    return Rules(http=True, private=private, **more)  # type: ignore[arg-type]
+
+
+async def refused(fetching: Awaitable[object]) -> str:
+    with pytest.raises(NotFetched) as failed:
+        await fetching
+    return failed.value.message
