@@ -10,18 +10,16 @@ from rich.console import Console
 
 from bench.fit import DATA
 from bench.fit_runs import Row, running
-from freehold.catalog.fit.cache import CacheType, Full
+from freehold.catalog.fit.cache import Full
 from freehold.catalog.fit.memory import Ask, need
 
-TYPES: dict[str | None, CacheType] = {"q8_0": "q8_0", "q8": "q8_0", "q4_0": "q4_0", "fp8": "fp8"}
 
 
 class Peak(Struct, frozen=True):
-    """What a row says of memory: context in tokens, peak in 10^9 bytes, the cache's type."""
+    """What a row says of memory: context in tokens, peak in 10^9 bytes."""
 
     ctx: int
     peak_vram_gb: float | None = None
-    kv_dtype: str | None = None
 
 
 def ratios() -> list[float]:
@@ -30,7 +28,7 @@ def ratios() -> list[float]:
     for line in DATA.read_bytes().splitlines():
         row, peak = msgspec.json.decode(line, type=Row), msgspec.json.decode(line, type=Peak)
         run = running(row)
-        if run is None or peak.peak_vram_gb is None or peak.peak_vram_gb < 0.5 or run.speculative or run.spilled:
+        if run is None or peak.peak_vram_gb is None or peak.peak_vram_gb < 0.5 or run.draft != "none" or run.spilled:
             continue
         if run.backend in ("cpu", "metal") or run.runner not in ("llama.cpp", "ollama") or row.gpus > 1:
             continue
@@ -39,7 +37,6 @@ def ratios() -> list[float]:
                 weights=run.weights,
                 layers=(Full(layers=1, kv_heads=1, head_dim=-(-run.cache_a_token // 4)),),
                 context=max(peak.ctx, 1),
-                cache=TYPES.get(peak.kv_dtype, "bf16"),
             )
         )
         if wanted is not None:

@@ -16,7 +16,8 @@ from freehold.catalog.fit.candidate import Candidate, Form
 from freehold.catalog.fit.choice import Option, Place, asked, engine, option, places, running
 from freehold.catalog.fit.machine import Machine
 from freehold.catalog.fit.memory import ENGINES, PAGE, EngineName, need
-from freehold.catalog.fit.speed import GB, Speed, speed
+from freehold.catalog.fit.speed import Speed, speed
+from freehold.catalog.fit.terms import GB
 
 SEQUENCES: dict[EngineName, int] = {"vllm": 256, "llama.cpp": 32, "mlx": 8}
 """Answers that an engine writes at once at most: vLLM's `max_num_seqs`; what is assumed to be of use in the others."""

@@ -15,7 +15,8 @@ from freehold.catalog.fit.cache import Indexer, read_bytes
 from freehold.catalog.fit.candidate import Candidate, Form, is_gguf
 from freehold.catalog.fit.machine import Gpu, Machine
 from freehold.catalog.fit.memory import ENGINES, UNEVEN, Ask, EngineName, Need, fit, longest, need
-from freehold.catalog.fit.speed import HOST_BANDWIDTH, HOST_TFLOPS, Backend, Running, Speed, speed
+from freehold.catalog.fit.speed import Speed, speed
+from freehold.catalog.fit.terms import HOST_BANDWIDTH, HOST_TFLOPS, Backend, Running
 
 PROMPT = 1_024
 """Tokens of the prompt for which speeds are told."""
@@ -136,7 +137,7 @@ def _rank(one: Option) -> tuple[bool, int, bool, int, int]:
 def _better(one: Option, other: Option) -> bool:
     """Whether the same quantisation fits in one place and makes another pointless: one that is slower, or too small.
 
-    Of vLLM more devices stay: they are faster together. Of what does not fit only the largest place stays.
+    Of vLLM more devices stay: they may be faster together. Of what does not fit only the largest place stays.
     """
     if one.scheme != other.scheme or one is other:
         return False
@@ -221,6 +222,7 @@ def running(
         tflops=card.tflops if card else HOST_TFLOPS,
         backend=place.backend,
         runner="vllm" if with_ == "vllm" else "llama.cpp",
+        layers=sum(kind.layers for kind in model.layers if not isinstance(kind, Indexer)),
         cache_a_token=read_bytes(model.layers, depth) // depth,
         depth=depth,
         prompt=prompt,
