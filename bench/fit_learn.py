@@ -254,7 +254,7 @@ def _scales(s: Sample, error: Array, use: Flags) -> dict[str, float]:
 
 def _median(values: Array, weight: Array) -> float:
     order = np.argsort(values)
-    reached = np.cumsum(weight[order])
+    reached: Array = np.cumsum(weight[order])
     return float(values[order][int(np.searchsorted(reached, reached[-1] / 2))])
 
 

@@ -14,7 +14,6 @@ from freehold.catalog.fit.cache import Full
 from freehold.catalog.fit.memory import Ask, need
 
 
-
 class Peak(Struct, frozen=True):
     """What a row says of memory: context in tokens, peak in 10^9 bytes."""
 

@@ -30,6 +30,20 @@ def test_the_list_as_json_has_every_option_with_bytes_and_intervals(freehold) ->
     assert fp8["speed"]["decode"]["low"] < fp8["speed"]["decode"]["middle"] < fp8["speed"]["decode"]["high"]
 
 
+def test_what_is_predicted_too_vaguely_to_decide_by_is_shown_as_unknown_and_kept_in_the_json(freehold) -> None:
+    asked = ("models", "fit", "qwen3.5-122b", "--machine", "RTX 4090 + 128GB RAM")
+    lines = freehold(*asked).out.splitlines()
+    (model,) = freehold(*asked, "--json").json["models"]
+    spilled = next(one for one in model["options"] if one["kind"] == "both" and one["verdict"] == "fits")
+
+    first, decode = spilled["speed"]["first_token"], spilled["speed"]["decode"]
+    row = next(line for line in lines if line.startswith("RTX 4090 + memory") and spilled["scheme"] in line)
+    assert first["high"] > 30 * first["low"]
+    assert decode["high"] < 30 * decode["low"]
+    assert row.split()[-4:-1][1] == "to"
+    assert row.split()[-1] == "unknown"
+
+
 def test_this_machine_is_read_from_the_system(freehold) -> None:
     found = freehold("models", "fit", "--json").json
 

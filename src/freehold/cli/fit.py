@@ -20,6 +20,9 @@ from freehold.core.errors import InvalidRequest
 CONTEXT = 8_192
 GIB = 1 << 30
 SHOWN = 4
+VAGUE = 30
+"""High over low of an interval from which on it is shown as unknown."""
+
 UNDESCRIBED = "The catalog does not describe its layers and sizes; name a file or folder: `freehold models fit PATH`."
 SAYS = {
     "fits": "[green]fits[/green]",
@@ -185,11 +188,13 @@ def _cells(one: Option) -> tuple[str, ...]:
         f"{one.usable / GIB:.1f}",
         f"{one.longest:,}" if one.longest else "none",
         "" if one.verdict != "fits" else "unknown" if one.speed is None else _span(one.speed.decode),
-        "" if one.verdict != "fits" else "unknown" if one.speed is None else f"{_span(one.speed.first_token)} s",
+        "" if one.verdict != "fits" else "unknown" if one.speed is None else _span(one.speed.first_token, " s"),
     )
 
 
-def _span(found: Interval) -> str:
-    """An interval with two digits that count."""
+def _span(found: Interval, unit: str = "") -> str:
+    """An interval with two digits that count; one that says nothing is unknown."""
+    if found.high > VAGUE * found.low:
+        return "unknown"
     low, high = f"{found.low:.2g}", f"{found.high:.2g}"
-    return f"{float(low):,g} to {float(high):,g}"
+    return f"{float(low):,g} to {float(high):,g}{unit}"
