@@ -10,7 +10,8 @@ CACHE = "cache marks"
 MANY = "cache marks beyond four"
 HOUR = "cache mark for an hour after one for five minutes"
 SUMMARY = "thinking.summary"
-HINTS = frozenset({CACHE, MANY, HOUR, SUMMARY})
+SUBJECT = "subject (sent as its digest)"
+HINTS = frozenset({CACHE, MANY, HOUR, SUMMARY, SUBJECT})
 
 
 def marked(prompt: Prompt) -> bool:

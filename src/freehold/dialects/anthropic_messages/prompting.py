@@ -15,6 +15,8 @@ from freehold.dialects.dialect import Written
 from freehold.dialects.forms import as_function, described
 from freehold.dialects.openai_chat.loose import members
 from freehold.dialects.quirks import Quirks
+from freehold.dialects.subjects import ANTHROPIC
+from freehold.dialects.subjects import bounded as bounded_name
 
 _Members = dict[str, Any]
 _encode = msgspec.json.Encoder().encode
@@ -50,7 +52,7 @@ def write(prompt: Prompt, *, model: str, quirks: Quirks) -> Written:
         body["output_config"] = output
     _sampling(prompt, thinking, body, writer)
     if prompt.subject:
-        body["metadata"] = {"user_id": prompt.subject}
+        body["metadata"] = {"user_id": bounded_name(prompt.subject, ANTHROPIC, writer.lose)}
     _rest(prompt, body, writer)
     bounded(body, writer.lose)
     return Written(_encode(body), tuple(writer.losses), writer.links)

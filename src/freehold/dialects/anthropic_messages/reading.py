@@ -10,9 +10,10 @@ from freehold.core.prompt import Effort, Format, Prompt, Thinking, Tool, ToolCho
 from freehold.core.request import CallPart, MediaPart, Message, Request, ResultPart, TextPart
 from freehold.dialects.anthropic_messages.billing import HEADER, without_billing
 from freehold.dialects.anthropic_messages.messages import messages
-from freehold.dialects.anthropic_messages.subjects import plain
+from freehold.dialects.hints import SUBJECT
 from freehold.dialects.openai_chat.loose import cache_of, members, word
 from freehold.dialects.strict_json import EMPTY, wrong
+from freehold.dialects.subjects import plain
 
 EFFORTS: dict[str, Effort] = {"low": "low", "medium": "medium", "high": "high", "xhigh": "max", "max": "max"}
 
@@ -94,6 +95,9 @@ def read(request: Request) -> Prompt:
     for name, raw in fields.items():
         if name not in _KNOWN and bytes(raw) not in EMPTY:
             lose(name)
+    subject = None if request.subject is None else plain(request.subject)
+    if subject != request.subject:
+        lose(SUBJECT)
     choice = options.tool_choice
     output = options.output_config or _Output()
     return Prompt(
@@ -111,7 +115,7 @@ def read(request: Request) -> Prompt:
         stop=tuple(options.stop_sequences or ()),
         thinking=_thinking(options.thinking, output.effort, lose),
         service_tier=_TIERS.get(options.service_tier or "", options.service_tier or ""),
-        subject=None if request.subject is None else plain(request.subject),
+        subject=subject,
         losses=tuple(losses),
     )
 

@@ -8,10 +8,10 @@ from msgspec import Raw, Struct
 from freehold.core.errors import InvalidRequest
 from freehold.core.request import Need, Request
 from freehold.dialects.anthropic_messages.billing import HEADER, without_billing
-from freehold.dialects.anthropic_messages.subjects import plain
 from freehold.dialects.openai_chat.loose import items, members
 from freehold.dialects.quirks import Quirks
 from freehold.dialects.strict_json import read, wrong
+from freehold.dialects.subjects import plain
 
 NAME = "anthropic-messages"
 BYTES_PER_TOKEN = 4

@@ -13,6 +13,7 @@ from freehold.dialects.hints import CACHE, SUMMARY, marked
 from freehold.dialects.links import is_link
 from freehold.dialects.openai_chat.details import detail_of, signed
 from freehold.dialects.quirks import Quirks
+from freehold.dialects.subjects import OPENAI, bounded, reference
 
 _encode = msgspec.json.Encoder().encode
 _Members = dict[str, Any]
@@ -38,7 +39,7 @@ def write(prompt: Prompt, *, model: str, quirks: Quirks) -> Written:
     if prompt.choices > 1:
         body["n"] = prompt.choices
     if prompt.subject:
-        body["user"] = prompt.subject
+        body["user"] = bounded(prompt.subject, OPENAI, writer.lose)
     if prompt.thinking is not None:
         writer.thinking(prompt.thinking, body)
     if prompt.format is not None:
@@ -93,7 +94,7 @@ class _Writer:
                 if part.error:
                     self.lose("tool_result.is_error")
                 text = [self._said_by_tool(part)]
-                results.append({"role": "tool", "tool_call_id": part.id, "content": _content(text)})
+                results.append({"role": "tool", "tool_call_id": reference(part.id), "content": _content(text)})
                 parts += [m for medium in part.media if (m := self._part(medium)) is not None]
             elif (written := self._part(part)) is not None:
                 parts.append(written)
@@ -237,7 +238,8 @@ def _content(parts: list[_Members]) -> str | list[_Members]:
 
 def _call(part: CallPart) -> _Members:
     arguments = _encode({TEXT_ARGUMENT: part.arguments}).decode() if part.custom else part.arguments or "{}"
-    call: _Members = {"id": part.id, "type": "function", "function": {"name": part.name, "arguments": arguments}}
+    id_ = reference(part.id)
+    call: _Members = {"id": id_, "type": "function", "function": {"name": part.name, "arguments": arguments}}
     if part.seal is not None:
         call["extra_content"] = signed(part.seal)
     return call

@@ -29,6 +29,7 @@ from freehold.dialects.openai_chat import request as chat
 from freehold.dialects.openai_chat.loose import items, members
 from freehold.dialects.quirks import Quirks
 from freehold.dialects.strict_json import read, wrong
+from freehold.dialects.subjects import OPENAI, bounded
 
 BYTES_PER_TOKEN = 4
 MOST_CHOICES = 128
@@ -138,6 +139,7 @@ class OpenAICompletions:
         lines = [f"{message.role}: {message.text}" for message in prompt.messages]
         alone = len(prompt.messages) == 1
         parts = [part for message in prompt.messages for part in message.parts]
+        lost: list[str] = []
         body: dict[str, Any] = {
             "model": model,
             "prompt": prompt.messages[0].text if alone else "\n\n".join([*lines, "assistant:"]),
@@ -152,7 +154,7 @@ class OpenAICompletions:
         if prompt.choices > 1:
             body["n"] = prompt.choices
         if prompt.subject:
-            body["user"] = prompt.subject
+            body["user"] = bounded(prompt.subject, OPENAI, lost.append)
         unsaid = {
             "turns of a conversation": not alone,
             "tools": bool(prompt.tools),
@@ -173,7 +175,7 @@ class OpenAICompletions:
             "messages.name": any(message.name for message in prompt.messages),
             CACHE: marked(prompt),
         }
-        return Written(_encode(body), tuple(name for name, said in unsaid.items() if said))
+        return Written(_encode(body), (*lost, *(name for name, said in unsaid.items() if said)))
 
     def path(self, base: str, *, model: str, stream: bool) -> str:
         return base or "/completions"

@@ -18,6 +18,7 @@ from freehold.dialects.hints import CACHE
 from freehold.dialects.links import is_link
 from freehold.dialects.openai_chat.prompting import effort_of
 from freehold.dialects.quirks import Quirks
+from freehold.dialects.subjects import OPENAI, bounded, reference
 
 _Members = dict[str, Any]
 _encode = msgspec.json.Encoder().encode
@@ -63,7 +64,7 @@ def _rest(prompt: Prompt, body: _Members, writer: "_Writer") -> None:
     if prompt.service_tier:
         body["service_tier"] = prompt.service_tier
     if prompt.subject:
-        body["safety_identifier"] = prompt.subject
+        body["safety_identifier"] = bounded(prompt.subject, OPENAI, writer.lose)
     if prompt.metadata:
         body["metadata"] = prompt.metadata
     unsaid = {
@@ -191,10 +192,11 @@ class _Writer:
         if part.cache:
             self.lose(CACHE)
         self._calls[part.id] = part.custom
+        id_ = reference(part.id)
         if part.custom:
-            return {"type": "custom_tool_call", "call_id": part.id, "name": part.name, "input": part.arguments}
+            return {"type": "custom_tool_call", "call_id": id_, "name": part.name, "input": part.arguments}
         arguments = part.arguments or "{}"
-        return {"type": "function_call", "call_id": part.id, "name": part.name, "arguments": arguments}
+        return {"type": "function_call", "call_id": id_, "name": part.name, "arguments": arguments}
 
     def _result(self, part: ResultPart) -> _Members:
         if part.error:
@@ -206,7 +208,7 @@ class _Writer:
         media = [one for medium in part.media if (one := self._medium(medium)) is not None]
         if media:
             output = [*([{"type": "input_text", "text": part.text}] if part.text else []), *media]
-        return {"type": kind, "call_id": part.id, "output": output}
+        return {"type": kind, "call_id": reference(part.id), "output": output}
 
     def _reasoning(self, part: ReasoningPart) -> _Members | None:
         """What its own provider sealed; without a seal only where the provider wants its reasoning again."""
