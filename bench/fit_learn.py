@@ -255,7 +255,8 @@ def _scales(s: Sample, error: Array, use: Flags) -> dict[str, float]:
 def _median(values: Array, weight: Array) -> float:
     order = np.argsort(values)
     reached: Array = np.cumsum(weight[order])
-    return float(values[order][int(np.searchsorted(reached, reached[-1] / 2))])
+    at = int(np.searchsorted(reached, float(reached[-1]) / 2))
+    return float(values[order][at])
 
 
 def _shares(names: Names) -> Array:

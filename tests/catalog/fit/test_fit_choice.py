@@ -5,13 +5,14 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from test_fit_weights import F32, packed, stored
 
 from freehold.catalog.book import catalog
 from freehold.catalog.fit.accelerators import ACCELERATORS, spoken
 from freehold.catalog.fit.cache import Full, bytes_a_token, cache_bytes
 from freehold.catalog.fit.candidate import Candidate, Form, candidate, opened
-from freehold.catalog.fit.choice import best, engine, options, places
+from freehold.catalog.fit.choice import best, engine, option, options, places
 from freehold.catalog.fit.machine import Gpu, Machine, named
 
 GIB = 1 << 30
@@ -192,3 +193,16 @@ def test_a_file_whose_design_is_not_known_is_unknown_however_small(tmp_path: Pat
     found = opened(stored(tmp_path / "model-bf16.safetensors", {"w": ("BF16", [4, 4], 32)}))
 
     assert [o.verdict for o in options(found, named("32GB RAM"), 1)] == ["unknown"]
+
+
+def test_a_processor_of_few_cores_is_predicted_slower_and_one_of_many_not_faster_than_those_measured() -> None:
+    def decode(cores: int) -> float:
+        machine = replace(named("64GB RAM"), cores=cores)
+        (place,) = places(machine)
+        model = BY_ID["gemma-4-26b-a4b"]
+        form = next(form for form in model.forms if form.scheme == "q4")
+        found = option(model, form, place, "llama.cpp", 8192).speed
+        assert found is not None
+        return found.decode.middle
+
+    assert decode(2) < decode(4) < decode(8) == decode(0) == decode(64)

@@ -16,7 +16,7 @@ from freehold.catalog.fit.candidate import Candidate, Form, is_gguf
 from freehold.catalog.fit.machine import Gpu, Machine
 from freehold.catalog.fit.memory import ENGINES, UNEVEN, Ask, EngineName, Need, fit, longest, need
 from freehold.catalog.fit.speed import Speed, speed
-from freehold.catalog.fit.terms import HOST_BANDWIDTH, HOST_TFLOPS, Backend, Running
+from freehold.catalog.fit.terms import Backend, Running, processor
 
 PROMPT = 1_024
 """Tokens of the prompt for which speeds are told."""
@@ -32,7 +32,8 @@ Verdict = Literal["fits", "too_large", "unknown", "too_long"]
 class Place(Struct, frozen=True, kw_only=True):
     """Where a model may run: `devices` alike with `memory` bytes each, or main memory; `host` bytes of it beside.
 
-    `backend` is what llama.cpp would use; `parallel` devices divide each layer (vLLM), or take turns (llama.cpp).
+    `cores` are the processor's, 0 where they are not known. `backend` is what llama.cpp would use; `parallel` devices
+    divide each layer (vLLM), or take turns (llama.cpp).
     """
 
     kind: Kind
@@ -41,6 +42,7 @@ class Place(Struct, frozen=True, kw_only=True):
     memory: int
     devices: int = 1
     host: int = 0
+    cores: int = 0
     card: Accelerator | None = None
     capability: str = ""
 
@@ -90,7 +92,7 @@ def places(machine: Machine) -> tuple[Place, ...]:
             both = f"{found[-1].name} + memory"
             found.append(replace(found[-1], kind="both", name=both, host=machine.free))
     if machine.free and machine.unified is None:
-        found.append(Place(kind="memory", name="processor", backend="cpu", memory=machine.free))
+        found.append(Place(kind="memory", name="processor", backend="cpu", memory=machine.free, cores=machine.cores))
     return tuple(found)
 
 
@@ -212,14 +214,15 @@ def running(
     card = place.card
     if card is None and place.kind != "memory":
         return None
+    bandwidth, tflops = (card.bandwidth, card.tflops) if card else processor(place.cores)
     return Running(
         weights=form.weights,
         active=int(form.weights * model.share),
         parameters=model.active,
         total=model.total,
         scheme=form.scheme,
-        bandwidth=card.bandwidth if card else HOST_BANDWIDTH,
-        tflops=card.tflops if card else HOST_TFLOPS,
+        bandwidth=bandwidth,
+        tflops=tflops,
         backend=place.backend,
         runner="vllm" if with_ == "vllm" else "llama.cpp",
         layers=sum(kind.layers for kind in model.layers if not isinstance(kind, Indexer)),

@@ -20,6 +20,12 @@ HOST_BANDWIDTH = 50.0
 """GB/s of main memory where nothing better is known: two channels of DDR4 or one and a half of DDR5."""
 
 HOST_TFLOPS = 1.0
+HOST_CORES = 8
+"""Cores of the processors whose runs were learned from."""
+
+CORE_BANDWIDTH = 12.0
+"""GB/s that one core can take in."""
+
 HOST_BEST = 100.0
 """GB/s of the main memory of a fast desktop: two channels of DDR5."""
 
@@ -92,6 +98,13 @@ class Running(Struct, frozen=True, kw_only=True):
         if not self.sparse:
             return self.active
         return self.weights * (1 - (1 - min(self.active / self.weights, 1)) ** tokens)
+
+
+def processor(cores: int) -> tuple[float, float]:
+    """GB/s and TFLOPS of a processor and its memory, by its cores (0: not known). More than `HOST_CORES` promise
+    nothing: what is not measured is not said to be faster."""
+    known = min(cores or HOST_CORES, HOST_CORES)
+    return min(HOST_BANDWIDTH, CORE_BANDWIDTH * known), HOST_TFLOPS * known / HOST_CORES
 
 
 def seconds(run: Running, what: What) -> dict[str, float]:
