@@ -306,6 +306,15 @@ PROMISES: dict[str, Promise] = {
             "test_a_running_gateway_bills_by_the_catalog_in_use_and_follows_a_rollback",
         ),
     ),
+    "aliases-move-by-date": Promise(
+        "A name that stands for the newest model is billed and served as that model from its day on, and says so.",
+        (
+            "test_the_newest_dated_one_of_its_very_name_is_meant_from_its_day_on",
+            "test_a_guess_that_price_or_context_speaks_against_is_not_believed_and_says_so",
+            "test_an_alias_with_a_price_of_its_own_costs_that_until_it_moves_and_then_what_it_means",
+            "test_the_gateway_serves_an_alias_and_serves_another_model_by_it_from_midnight_on",
+        ),
+    ),
     "wrong-prices-wait": Promise(
         "What changed suspiciously in a catalog waits for the operator while what held stays; the rest does not.",
         ("test_every_injected_fault_is_held_back_by_its_name_and_no_ordinary_change_is",),

@@ -22,7 +22,7 @@ def test_llama_4_gives_no_rights_to_deployers_in_the_eu(model: str, region: str,
             f"{model} may not be used: no rights in the multimodal Llama 4 models for those whose principal place of "
             "business is in the European Union; end users of a product that contains them are exempt "
             "(LicenseRef-Llama-4-Community, acceptable use policy, on multimodal models; "
-            "meta-llama/llama-models a9c89c4 USE_POLICY, read 2026-11-23)"
+            "meta-llama/llama-models a9c89c4 USE_POLICY, carried over 2026-11-23, text not read)"
         )
 
 

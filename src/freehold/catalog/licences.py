@@ -11,7 +11,8 @@ from msgspec import Struct
 Kind = Literal["duty", "users", "revenue", "region", "use", "output"]
 """What a clause hangs on: nothing, monthly users, monthly revenue, the deployer's seat, the purpose, the answers."""
 
-READ = "2026-11-23"
+CARRIED = "2026-11-23"
+READ = "2026-11-25"
 EU = frozenset(
     (
         *("AT", "BE", "BG", "HR", "CY", "CZ", "DK", "EE", "FI", "FR", "DE", "GR", "HU", "IE"),
@@ -24,18 +25,25 @@ class Clause(Struct, frozen=True, kw_only=True):
     """A clause. `forbids`: where it is met there is no right to use the model; otherwise it asks for what it `says`.
 
     `above` is the threshold of users, or of dollars; it is met by more than that. `regions` are ISO 3166 codes.
-    `uses` are purposes as the deployer names them. `where` is the section, `source` the document, `read` an ISO date.
+    `uses` are purposes as the deployer names them. `where` is the section, `source` the document. `basis`: the text was
+    'read' there on the day `read`, or the clause was 'carried' over from a facts file of that day, which names it.
     """
 
     kind: Kind
     says: str
     where: str
     source: str
-    read: str = READ
+    read: str = CARRIED
+    basis: Literal["read", "carried"] = "carried"
     forbids: bool = False
     above: int | None = None
     regions: frozenset[str] = frozenset()
     uses: frozenset[str] = frozenset()
+
+    @property
+    def seen(self) -> str:
+        """When and how it came here, for people."""
+        return f"read {self.read}" if self.basis == "read" else f"carried over {self.read}, text not read"
 
 
 class Licence(Struct, frozen=True, kw_only=True):
@@ -77,16 +85,25 @@ class Finding(Struct, frozen=True, kw_only=True):
             "duty": f"{self.model} asks",
             "undecided": f"{self.model}, undecided",
         }
-        return f"{lead[self.standing]}: {c.says} ({self.licence}, {c.where}; {c.source}, read {c.read})"
+        return f"{lead[self.standing]}: {c.says} ({self.licence}, {c.where}; {c.source}, {c.seen})"
 
 
-def _notice(source: str, where: str) -> Clause:
-    return Clause(kind="duty", says="keep the copyright and licence text in copies", where=where, source=source)
+def _notice(source: str, where: str, *, basis: Literal["read", "carried"] = "carried") -> Clause:
+    return Clause(
+        kind="duty",
+        says="keep the copyright and licence text in copies",
+        where=where,
+        source=source,
+        read=READ if basis == "read" else CARRIED,
+        basis=basis,
+    )
 
 
 _LLAMA = "meta-llama/llama-models a9c89c4"
+_LLAMA_LICENCE = "meta-llama/llama-models 9cb02ae LICENSE"
 _KIMI = "MoonshotAI/Kimi-K2.5 3e60763 LICENSE"
 _MINIMAX = "MiniMax-AI/MiniMax-M2.5 0fe00c8 LICENSE-MODEL"
+_MINIMAX_FIRST = "MiniMax-AI/MiniMax-M2.5 60fa60f LICENSE"
 _SHOW_KIMI = 'show "Kimi K2.5" prominently in the interface of the product'
 
 
@@ -115,7 +132,9 @@ LICENCES: Mapping[str, Licence] = {
                     kind="users",
                     says="with over 700 million monthly users in the month before 2025-04-05, ask Meta for a licence",
                     where="section 2",
-                    source=f"{_LLAMA} LICENSE",
+                    source=_LLAMA_LICENCE,
+                    read=READ,
+                    basis="read",
                     forbids=True,
                     above=700_000_000,
                 ),
@@ -131,19 +150,25 @@ LICENCES: Mapping[str, Licence] = {
                     kind="duty",
                     says='show "Built with Llama" where it is offered to others, and give them the agreement',
                     where="section 1.b.i",
-                    source=f"{_LLAMA} LICENSE",
+                    source=_LLAMA_LICENCE,
+                    read=READ,
+                    basis="read",
                 ),
                 Clause(
                     kind="output",
                     says='a model trained with it or on its answers has a name that begins with "Llama"',
                     where="section 1.b.i",
-                    source=f"{_LLAMA} LICENSE",
+                    source=_LLAMA_LICENCE,
+                    read=READ,
+                    basis="read",
                 ),
                 Clause(
                     kind="duty",
                     says="keep the attribution notice in copies",
                     where="section 1.b.iii",
-                    source=f"{_LLAMA} LICENSE",
+                    source=_LLAMA_LICENCE,
+                    read=READ,
+                    basis="read",
                 ),
             ),
         ),
@@ -153,6 +178,20 @@ LICENCES: Mapping[str, Licence] = {
                 _notice(_KIMI, "second paragraph"),
                 Clause(kind="users", says=_SHOW_KIMI, where="last paragraph", source=_KIMI, above=100_000_000),
                 Clause(kind="revenue", says=_SHOW_KIMI, where="last paragraph", source=_KIMI, above=20_000_000),
+            ),
+        ),
+        Licence(
+            id="LicenseRef-MiniMax-Modified-MIT",
+            clauses=(
+                _notice(_MINIMAX_FIRST, "second paragraph", basis="read"),
+                Clause(
+                    kind="duty",
+                    says='show "MiniMax M2.5" prominently in the interface of a commercial product that uses it',
+                    where="last paragraph",
+                    source=_MINIMAX_FIRST,
+                    read=READ,
+                    basis="read",
+                ),
             ),
         ),
         Licence(
@@ -206,7 +245,7 @@ def _one(licence: str, source: str) -> tuple[Claim, ...]:
     return (Claim(licence=licence, source=source),)
 
 
-_LLAMA_4 = _one("LicenseRef-Llama-4-Community", f"{_LLAMA} LICENSE")
+_LLAMA_4 = _one("LicenseRef-Llama-4-Community", _LLAMA_LICENCE)
 _GRANITE = _one("Apache-2.0", "ibm-granite/granite-4.0-language-models d48d3d5")
 
 CLAIMS: Mapping[str, tuple[Claim, ...]] = {
@@ -222,7 +261,7 @@ CLAIMS: Mapping[str, tuple[Claim, ...]] = {
     ),
     "kimi-k2.5": _one("LicenseRef-Modified-MIT", _KIMI),
     "minimax-m2.5": (
-        Claim(licence="MIT", source="MiniMax-AI/MiniMax-M2.5 0fe00c8 README, modified MIT", since="2026-02-13"),
+        Claim(licence="LicenseRef-MiniMax-Modified-MIT", source=_MINIMAX_FIRST, since="2026-02-13"),
         Claim(licence="LicenseRef-MiniMax-Model-License", source=_MINIMAX, since="2026-03-06"),
     ),
     "granite-4.0-h-small": _GRANITE,

@@ -1,30 +1,33 @@
-"""freehold models: which there are, what they can do, what they cost today, and where each fact is from."""
+"""freehold models: which there are, what they can do, what they cost today, where they run, where each fact is from."""
 
 import time
-from collections.abc import Iterable
 from datetime import date
 from difflib import get_close_matches
 from pathlib import Path
 
 import click
-from msgspec import Struct
-from rich.markup import escape
-from rich.table import Table
 
-from freehold.catalog.book import Catalog, Published, catalog, instant, searched, today
+from freehold.catalog.book import Catalog, catalog, instant, today
 from freehold.catalog.fit.candidate import candidate
-from freehold.catalog.fit.machine import Machine
-from freehold.catalog.licences import CLAIMS, LICENCES, Claim, Clause
-from freehold.catalog.observation import Fact, Source
-from freehold.catalog.schema import Model
-from freehold.cli.context import DATA, JSON, SETTINGS, chosen, print_json, screen
-from freehold.cli.fit import CONTEXT, Fitted, fit_models, fitted, machine_of, show_fits, show_here
-from freehold.cli.policies import policies
+from freehold.cli.columns import columns
+from freehold.cli.context import DATA, JSON, SETTINGS, chosen, print_json
+from freehold.cli.fit import CONTEXT, fit_models, fitted, machine_of, show_fits, show_here
+from freehold.cli.models_listed import (
+    AT_RIGHT,
+    CAPABILITIES,
+    HEADS,
+    LEGEND,
+    SORTS,
+    Line,
+    Most,
+    Tokens,
+    Wanted,
+    cells,
+    lines,
+    sort_key,
+)
+from freehold.cli.models_shown import show_facts, show_names, show_offers, shown
 from freehold.core.errors import InvalidRequest
-from freehold.core.money import Price, dollars
-from freehold.core.tariff import Tariff
-
-CAPABILITIES = ("audio", "image", "json", "open", "pdf", "reasoning", "tools", "video")
 
 
 class Day(click.ParamType[str]):
@@ -39,48 +42,22 @@ class Day(click.ParamType[str]):
             self.fail(f"{value!r} is not a date such as 2026-11-24", param, ctx)
 
 
-class Line(Struct, frozen=True, kw_only=True):
-    """A model in the list. `price` is that of its cheapest offer now; what is None is unknown."""
-
-    id: str
-    name: str
-    maker: str | None
-    capabilities: tuple[str, ...]
-    context: int | None
-    price: Price | None
-    cheapest: str | None
-    providers: tuple[str, ...]
-    licence: str | None
-    release: str | None
-
-
-class Shown(Struct, frozen=True, kw_only=True):
-    """A model, whole, with its offers on a day, and what it takes on a machine (None: its weights are not public)."""
-
-    on: str
-    model: Model
-    sources: dict[str, Source]
-    offers: tuple[Published, ...]
-    licences: tuple[Claim, ...]
-    clauses: dict[str, tuple[Clause, ...]]
-    machine: Machine | None
-    fit: Fitted | None
-
-
 ON = click.option("--on", type=Day(), help="Prices and names of this day (default: today).")
 
 MACHINE = click.option("--machine", help='Another machine: "2x H100", "RTX 4090 + 64GB RAM", "M4 Max 64GB".')
 LENGTH = click.option(
     "--context",
-    type=click.IntRange(1, 100_000_000),
+    type=Tokens(),
     default=CONTEXT,
     show_default=True,
-    help="Tokens that a conversation may take.",
+    help="Tokens that a conversation may take, such as 32k.",
 )
 
 
 @click.group(invoke_without_command=True)
+@click.option("--search", default="", help="Only models whose names or aliases hold these words.")
 @click.option("--provider", help="Only what this provider offers.")
+@click.option("--region", help="Only what is offered in this region, as far as that is known: eu, us, eu-central-1.")
 @click.option(
     "--capability",
     "capabilities",
@@ -88,36 +65,55 @@ LENGTH = click.option(
     type=click.Choice(CAPABILITIES),
     help="Only what can do this. Repeatable.",
 )
-@click.option("--search", default="", help="Only names that hold these words.")
+@click.option("--min-context", "min_context", type=Tokens(), help="Only what takes so many tokens: 128k, 1M.")
+@click.option(
+    "--max-price", "most", type=Most(), help="Only what costs at most so many dollars a million tokens: 1 or 1/5."
+)
+@click.option("--licence", help="Only licences that hold this text: apache, mit, unknown.")
+@click.option("--here", is_flag=True, help="Only what runs on this machine, or on --machine.")
+@click.option("--sort", type=click.Choice(SORTS), default="name", show_default=True, help="What comes first.")
 @ON
+@MACHINE
 @SETTINGS
 @DATA
 @JSON
 @click.pass_context
 def models(
     ctx: click.Context,
-    provider: str | None,
-    capabilities: tuple[str, ...],
     search: str,
+    provider: str | None,
+    region: str | None,
+    capabilities: tuple[str, ...],
+    min_context: int | None,
+    most: tuple[int, int | None] | None,
+    licence: str | None,
+    here: bool,
+    sort: str,
     on: str | None,
+    machine: str | None,
     settings: Path | None,
     data: str | None,
     as_json: bool,
 ) -> None:
-    """The models of the catalog: what they can do, their context, price today, and licence."""
+    """The models of the catalog: what they can do, their context, price today, where they run, and licence."""
     if ctx.invoked_subcommand is not None:
         return
     book, at = _book(settings, data), _at(on)
-    every = (_line(book, model, at, provider) for model in searched(book.file.models, search))
-    lines = [
-        line
-        for line in every
-        if set(capabilities) <= set(line.capabilities) and (provider is None or provider in line.providers)
-    ]
+    wanted = Wanted(
+        words=search,
+        provider=provider,
+        region=None if region is None else region.lower(),
+        capabilities=frozenset(capabilities),
+        context=min_context,
+        most=most,
+        licence=licence,
+        here=here,
+    )
+    found = sorted(lines(book, at, wanted, machine_of(machine), CONTEXT), key=sort_key(sort))
     if as_json:
-        print_json(lines)
+        print_json(found)
     else:
-        _list(lines, book, today(at))
+        _list(found, book, today(at), machine or "this machine", wanted)
 
 
 @models.command()
@@ -142,28 +138,17 @@ def show(
     model = book.meant(name, today(at))
     if model is None:
         raise InvalidRequest(_unknown(book, name, today(at)))
-    offers = book.offers(model.id, today(at))
     where = machine_of(machine) if model.open_weights else None
     takes = None if where is None else fitted(candidate(model), where, context)
+    whole = shown(book, name, model, today(at), where, takes)
     if as_json:
-        claims = CLAIMS.get(model.id, ())
-        print_json(
-            Shown(
-                on=today(at),
-                model=model,
-                sources=book.file.sources,
-                offers=offers,
-                licences=claims,
-                clauses={claim.licence: LICENCES[claim.licence].clauses for claim in claims},
-                machine=where,
-                fit=takes,
-            )
-        )
-    else:
-        _show(book, model, at)
-        if where is not None and takes is not None:
-            show_here(where, takes)
-        _show_offers(offers, at)
+        print_json(whole)
+        return
+    show_names(name, whole.names, today(at))
+    show_facts(book, model, at)
+    if where is not None and takes is not None:
+        show_here(where, takes)
+    show_offers(book, whole.offers, at)
 
 
 @models.command("fit")
@@ -205,191 +190,19 @@ def _unknown(book: Catalog, name: str, on: str) -> str:
     return f"The catalog has no model {name}; {hint}"
 
 
-def _line(book: Catalog, model: Model, at: int, provider: str | None) -> Line:
-    offers = [o for o in book.offers(model.id, today(at)) if provider is None or o.provider == provider]
-    priced = [(price, o) for o in offers if (price := _price(o.tariff.value, at)) is not None]
-    best = min(priced, key=lambda one: (one[0].input + one[0].output, one[1].provider, one[1].id), default=None)
-    return Line(
-        id=model.id,
-        name=model.name,
-        maker=model.maker,
-        capabilities=_capabilities(model, offers),
-        context=model.context or max((o.context.value for o in offers if o.context.value), default=None),
-        price=None if best is None else best[0],
-        cheapest=None if best is None else f"{best[1].provider}/{best[1].id}",
-        providers=tuple(sorted({o.provider for o in offers})),
-        licence=model.licence,
-        release=model.release,
-    )
+def _list(found: list[Line], book: Catalog, on: str, machine: str, wanted: Wanted) -> None:
+    if found:
+        print(columns(HEADS, map(cells, found), right=AT_RIGHT))
+        print(f"\n{LEGEND}; here: on {machine}, ~ estimated")
+    print(f"{len(found)} models; the cheapest price on {on}, from sources up to {book.file.as_of}.")
+    if not found and (hint := _hint(book, wanted)):
+        print(hint)
 
 
-def _price(tariff: Tariff | None, at: int) -> Price | None:
-    return None if tariff is None else tariff.price(at)
-
-
-def _capabilities(model: Model, offers: Iterable[Published]) -> tuple[str, ...]:
-    able = set(model.modalities) & set(CAPABILITIES)
-    for name, own in (("tools", model.tools), ("json", model.json), ("reasoning", model.reasoning)):
-        said = own not in {None, "no", "host"}
-        if said or (own in {None, "host"} and any(getattr(o, name).value for o in offers)):
-            able.add(name)
-    if not model.modalities and any(o.vision.value for o in offers):
-        able.add("image")
-    if model.open_weights:
-        able.add("open")
-    return tuple(sorted(able))
-
-
-def _list(lines: list[Line], book: Catalog, on: str) -> None:
-    table = Table(
-        "model", "can", "context", "input/M", "output/M", "at", "providers", "licence", box=None, pad_edge=False
-    )
-    for line in lines:
-        asks = _asks(line.price)[:2]
-        table.add_row(
-            *map(
-                escape,
-                (
-                    line.id,
-                    " ".join(line.capabilities),
-                    _count(line.context),
-                    *asks,
-                    (line.cheapest or "").partition("/")[0],
-                    str(len(line.providers)),
-                    line.licence or "unknown",
-                ),
-            )
-        )
-    if lines:
-        screen().print(table)
-    print(f"{len(lines)} models; the cheapest price on {on}, from sources up to {book.file.as_of}.")
-
-
-def _show(book: Catalog, model: Model, at: int) -> None:
-    print(f"{model.name} ({model.id}) on {today(at)}")
-    if model.note:
-        print(model.note)
-    origin = book.file.sources[model.sources[0]]
-    table = Table("fact", "value", "source", "seen", box=None, pad_edge=False)
-    for name, value in _facts(model):
-        table.add_row(*map(escape, (name, value, f"{origin.name} {origin.version}", origin.seen_at)))
-    print()
-    screen().print(table)
-    _licences(CLAIMS.get(model.id, ()))
-
-
-def _show_offers(offers: tuple[Published, ...], at: int) -> None:
-    print()
-    if not offers:
-        print("No offers.")
-        return
-    screen().print(_offers(offers, at))
-    print()
-    screen().print(policies(offers))
-    flagged = [f"{o.provider}/{o.id}: {flag}" for o in offers for flag in o.flags]
-    if flagged:
-        print("\nNot in order; what is in quarantine is not used until you decide:")
-        print("\n".join(f"  {flag}" for flag in flagged))
-
-
-def _licences(claims: tuple[Claim, ...]) -> None:
-    """The clauses of every licence that a source names: where they differ, all of them apply."""
-    if not claims:
-        return
-    table = Table("licence", "clause", "where", "source", "read", box=None, pad_edge=False)
-    for claim in claims:
-        licence = LICENCES[claim.licence]
-        for clause in licence.clauses:
-            says = f"FORBIDS: {clause.says}" if clause.forbids else clause.says
-            table.add_row(*map(escape, (claim.licence, says, clause.where, clause.source, clause.read)))
-        if not licence.known:
-            table.add_row(*map(escape, (claim.licence, "its text was not read here", "", claim.source, "")))
-    print()
-    screen().print(table)
-    if len(claims) > 1:
-        print("Sources differ on the licence, so the clauses of all apply:")
-        for claim in claims:
-            print(f"  {claim.licence}: {claim.source}{f', since {claim.since}' if claim.since else ''}")
-
-
-def _facts(model: Model) -> Iterable[tuple[str, str]]:
-    """The facts that are known, for people."""
-    said = {
-        "maker": model.maker,
-        "weights": None if model.open_weights is None else "open" if model.open_weights else "closed",
-        "repository": model.repository,
-        "parameters": _billions(model.parameters),
-        "active parameters": _billions(model.active_parameters),
-        "release": model.release,
-        "context": model.context and f"{model.context:,} tokens",
-        "longest prompt": model.max_input and f"{model.max_input:,} tokens",
-        "longest answer": model.max_output and f"{model.max_output:,} tokens",
-        "modalities": ", ".join(model.modalities),
-        "tools": model.tools,
-        "JSON": model.json,
-        "reasoning": model.reasoning,
-        "licence": model.licence,
-        "attention": ", ".join(f"{a.layers} x {a.kind}" for a in model.attention),
-        "cache for a token": model.kv_bytes_per_token and f"{model.kv_bytes_per_token:,} bytes in bf16",
-        "cache for a sequence": model.kv_bytes_per_sequence and f"{model.kv_bytes_per_sequence:,} bytes in bf16",
-        "weights in": ", ".join(f"{name} {size:g} GB" for name, size in model.weights_gb.items()),
-    }
-    return [(name, str(value)) for name, value in said.items() if value]
-
-
-def _offers(offers: Iterable[Published], at: int) -> Table:
-    heads = ("provider", "id", "input/M", "output/M", "cached/M", "context", "answer", "also priced", "price from")
-    table = Table(*heads, box=None, pad_edge=False)
-    for o in offers:
-        price = _price(o.tariff.value, at)
-        table.add_row(
-            *map(
-                escape,
-                (
-                    o.provider,
-                    o.id,
-                    *_asks(price, quarantined=o.tariff.basis == "quarantined"),
-                    _fact(o.context),
-                    _fact(o.max_output),
-                    ", ".join(_also(o.tariff.value)),
-                    _origin(o.tariff),
-                ),
-            )
-        )
-    return table
-
-
-def _asks(price: Price | None, *, quarantined: bool = False) -> tuple[str, str, str]:
-    if price is None:
-        unknown = "quarantine" if quarantined else "unknown"
-        return unknown, unknown, unknown
-    return (
-        dollars(price.input),
-        dollars(price.output),
-        "unknown" if price.cache_read is None else dollars(price.cache_read),
-    )
-
-
-def _also(tariff: Tariff | None) -> Iterable[str]:
-    """What else the price list has: services, longer prompts, hours."""
-    rows = () if tariff is None else tariff.rows
-    services = sorted({row.service for row in rows} - {"standard"})
-    longer = sorted({row.above for row in rows} - {0})
-    return [*services, *(f">{above // 1000}k" for above in longer), *(["hours"] if any(r.hours for r in rows) else [])]
-
-
-def _origin(fact: Fact[Tariff]) -> str:
-    said = ", ".join(f"{o.source} {o.seen_at}{f' ({o.reason})' if o.reason else ''}" for o in fact.observations)
-    return f"{fact.basis}: {said}" if said else fact.basis
-
-
-def _fact(fact: Fact[int]) -> str:
-    return "quarantine" if fact.basis == "quarantined" else _count(fact.value)
-
-
-def _count(tokens: int | None) -> str:
-    return "unknown" if tokens is None else f"{tokens:,}"
-
-
-def _billions(parameters: float | None) -> str | None:
-    return None if parameters is None else f"{parameters:g} billion"
+def _hint(book: Catalog, wanted: Wanted) -> str:
+    """What may have been meant where nothing was found."""
+    providers = sorted({one.provider for one in book.file.every()})
+    if wanted.provider is not None and wanted.provider not in providers:
+        return f"No provider is called {wanted.provider}; there are {', '.join(providers)}."
+    near = get_close_matches(wanted.words.lower(), book.models, n=3, cutoff=0.5) if wanted.words else []
+    return f"Did you mean {', '.join(near)}?" if near else "Fewer options find more."
