@@ -3,6 +3,8 @@
 import base64
 import json
 import threading
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +59,13 @@ backoff_ms = 1
 {egress}{private}"""
 
 
+@contextmanager
+def seeing(folder: Path, media: Upstream, said: dict[str, Any], **how: Any) -> Generator[tuple[House, Upstream]]:
+    """A gateway over a provider that says this, and may fetch from the site of media; and that provider."""
+    with reply(said) as up, house(folder, settings(up.port, media=media.port, **how)) as home:
+        yield home, up
+
+
 def shown(url: str, **more: Any) -> bytes:
     content = [{"type": "text", "text": "What is this?"}, {"type": "image_url", "image_url": {"url": url}}]
     return post({"model": "seeing", "messages": [{"role": "user", "content": content}], **more})
@@ -70,11 +79,17 @@ def sent(up: Upstream) -> Any:
     return json.loads(up.asked[-1])
 
 
-BEDROCK = {"kind": "bedrock", "model": "anthropic.claude-opus-4-6", "more": 'values = { region = "eu-central-1" }'}
+CHAT = json.loads(completion("seen"))
+LIKE_OPENAI: dict[str, Any] = {"kind": "openai-compatible", "model": "m"}
+BEDROCK: dict[str, Any] = {
+    "kind": "bedrock",
+    "model": "anthropic.claude-opus-4-6",
+    "more": 'values = { region = "eu-central-1" }',
+}
 GOES = [
     pytest.param("openai-compatible", "gemini-2.0-flash", "gemini-generate", GEMINI, id="gemini"),
     pytest.param("openai-compatible", "llava", "ollama-chat", OLLAMA, id="ollama"),
-    pytest.param("ollama", "llava", "", json.loads(completion("seen")), id="ollama-spoken-to-in-chat"),
+    pytest.param("ollama", "llava", "", CHAT, id="ollama-spoken-to-in-chat"),
     pytest.param("bedrock", "anthropic.claude-opus-4-6", "", CONVERSE, id="bedrock"),
 ]
 
@@ -117,18 +132,17 @@ def test_a_name_of_the_house_is_looked_up_and_asked_where_the_operator_allows_it
 
 
 def test_a_request_in_the_providers_own_dialect_is_changed_in_its_media_alone(tmp_path: Path) -> None:
-    with site() as media, reply(json.loads(completion())) as up:
-        with house(tmp_path, settings(up.port, kind="ollama", model="llava", media=media.port)) as home:
-            url = link(media)
-            said = [
-                {"role": "user", "content": "1.0 \u00e9", "odd": [1.50, {"url": url}]},
-                {
-                    "role": "user",
-                    "content": [{"type": "image_url", "image_url": {"url": url, "detail": "low"}, "own": 1}],
-                },
-                {"role": "user", "content": [{"type": "image_url", "image_url": url}, {"type": "text", "text": url}]},
-            ]
-            home.ask(post({"model": "seeing", "messages": said, "keep_alive": "5m"}))
+    with site() as media, seeing(tmp_path, media, CHAT, kind="ollama", model="llava") as (home, up):
+        url = link(media)
+        said = [
+            {"role": "user", "content": "1.0 \u00e9", "odd": [1.50, {"url": url}]},
+            {
+                "role": "user",
+                "content": [{"type": "image_url", "image_url": {"url": url, "detail": "low"}, "own": 1}],
+            },
+            {"role": "user", "content": [{"type": "image_url", "image_url": url}, {"type": "text", "text": url}]},
+        ]
+        home.ask(post({"model": "seeing", "messages": said, "keep_alive": "5m"}))
 
     said[1]["content"][0]["image_url"] = {"url": INLINE, "detail": "low"}  # type: ignore[index]
     said[2]["content"][0]["image_url"] = INLINE  # type: ignore[index]
@@ -161,12 +175,11 @@ def test_a_client_of_messages_is_served_by_a_cloud_that_takes_no_links(tmp_path:
 
 
 def test_a_pdf_of_a_client_of_messages_reaches_a_provider_of_chats_as_a_file(tmp_path: Path) -> None:
-    with site(PDF, "application/pdf") as media, reply(json.loads(completion())) as up:
-        with house(tmp_path, settings(up.port, kind="openai-compatible", model="m", media=media.port)) as home:
-            document = {"type": "document", "source": {"type": "url", "url": link(media)}, "title": "a.pdf"}
-            body = {"model": "seeing", "max_tokens": 9, "messages": [{"role": "user", "content": [document]}]}
-            answer = home.ask(post(body, path="/v1/messages"))
-            notes = told(home, answer)
+    with site(PDF, "application/pdf") as media, seeing(tmp_path, media, CHAT, **LIKE_OPENAI) as (home, up):
+        document = {"type": "document", "source": {"type": "url", "url": link(media)}, "title": "a.pdf"}
+        body = {"model": "seeing", "max_tokens": 9, "messages": [{"role": "user", "content": [document]}]}
+        answer = home.ask(post(body, path="/v1/messages"))
+        notes = told(home, answer)
 
     file = {"filename": "a.pdf", "file_data": f"data:application/pdf;base64,{base64.b64encode(PDF).decode()}"}
     assert sent(up)["messages"][0]["content"] == [{"type": "file", "file": file}]
@@ -174,10 +187,9 @@ def test_a_pdf_of_a_client_of_messages_reaches_a_provider_of_chats_as_a_file(tmp
 
 
 def test_who_follows_links_gets_them_and_nothing_is_fetched(tmp_path: Path) -> None:
-    with site() as media, reply(json.loads(completion())) as up:
-        with house(tmp_path, settings(up.port, kind="openai-compatible", model="m", media=media.port)) as home:
-            answer = home.ask(shown(link(media)))
-            notes = told(home, answer)
+    with site() as media, seeing(tmp_path, media, CHAT, **LIKE_OPENAI) as (home, up):
+        answer = home.ask(shown(link(media)))
+        notes = told(home, answer)
 
     assert sent(up)["messages"][0]["content"][1]["image_url"]["url"] == link(media)
     assert (media.asked, notes) == ([], [])
@@ -258,7 +270,7 @@ backoff_ms = 1
 
 
 def test_a_failed_fetch_moves_on_to_a_deployment_that_follows_links(tmp_path: Path) -> None:
-    with site() as media, reply(CONVERSE) as one, reply(json.loads(completion())) as two:
+    with site() as media, reply(CONVERSE) as one, reply(CHAT) as two:
         text = TWO.format(one=one.port, two=two.port, second='kind = "openai-compatible"', egress=ON)
         with house(tmp_path, text) as home:
             answer = home.ask(shown(link(media)))
@@ -293,16 +305,15 @@ def test_a_caller_that_leaves_stops_the_fetch_and_others_are_served_meanwhile(tm
         arrived.set()
         return [LEAVE]
 
-    with Upstream(silent) as media, reply(CONVERSE) as up:
-        with house(tmp_path, settings(up.port, **BEDROCK, media=media.port)) as home:
-            with home.caller() as caller:
-                caller.say(shown(link(media)))
-                assert arrived.wait(SOON)
-                other = home.ask(post({"model": "seeing", "messages": [{"role": "user", "content": "hi"}]}))
-                assert not media.left.is_set()
-            assert media.left.wait(SOON)
-            home.idle()
-            records = home.records()
+    with Upstream(silent) as media, seeing(tmp_path, media, CONVERSE, **BEDROCK) as (home, up):
+        with home.caller() as caller:
+            caller.say(shown(link(media)))
+            assert arrived.wait(SOON)
+            other = home.ask(post({"model": "seeing", "messages": [{"role": "user", "content": "hi"}]}))
+            assert not media.left.is_set()
+        assert media.left.wait(SOON)
+        home.idle()
+        records = home.records()
 
     assert other.status == 200
     assert len(up.asked) == 1
