@@ -15,6 +15,7 @@ from freehold.cli.up import up
 from freehold.core.errors import FreeholdError
 
 LATER = {
+    "batches": "freehold.cli.batches:batches",
     "connect": "freehold.cli.connect:connect",
     "breakeven": "freehold.cli.breakeven:breakeven",
     "models": "freehold.cli.models:models",

@@ -14,14 +14,11 @@ from freehold.core.ids import Ids
 from freehold.core.money import NANO
 from freehold.core.ports import Batches, Clock, Files
 from freehold.core.principal import Key
+from freehold.gateway.batches import made
 from freehold.gateway.batches.file_pages import MONTH, found, json, life, listed, number, owner_of, sees
 from freehold.gateway.batches.lane import Lane
-from freehold.gateway.batches.run import entered
 from freehold.gateway.pages import Page, who
 
-WINDOW = 86_400 * NANO
-ENDPOINTS = ("/v1/chat/completions", "/v1/responses", "/v1/embeddings", "/v1/completions", "/v1/messages")
-CANCELLABLE = ("validating", "in_progress")
 LARGEST_PAGE, PAGE = 100, 20
 _TIMES = ("in_progress", "finalizing", "completed", "failed", "expired", "cancelling", "cancelled")
 
@@ -71,8 +68,8 @@ class _Shown:
     async def create(self, request: Request) -> Response:
         kept, key = self._kept, who(request)
         asked = read(await request.body(), Asked)
-        if asked.endpoint not in ENDPOINTS:
-            raise InvalidRequest(f"endpoint: expected one of {', '.join(ENDPOINTS)}", param="endpoint")
+        if asked.endpoint not in made.ENDPOINTS:
+            raise InvalidRequest(f"endpoint: expected one of {', '.join(made.ENDPOINTS)}", param="endpoint")
         file = await found(kept.files, asked.input_file_id, key, kept.clock, "input_file_id")
         if file.purpose != "batch":
             raise InvalidRequest("input_file_id: the purpose of the file must be 'batch'", param="input_file_id")
@@ -111,17 +108,14 @@ def read(body: bytes, type_: type[Asked]) -> Asked:
 
 def new(kept: Kept, key: Key | None, *, endpoint: str, input_file: str, life: int | None) -> Batch:
     """A batch that begins now."""
-    now = kept.clock()
-    return Batch(
-        id=f"batch_{kept.ids().replace('-', '')}",
-        owner=owner_of(key),
-        at=now,
+    return made.batch(
+        owner_of(key),
+        ids=kept.ids,
+        now=kept.clock(),
         home=kept.home,
         endpoint=endpoint,
         input_file=input_file,
-        expires_at=now + WINDOW,
         life=life,
-        times={"validating": now},
     )
 
 
@@ -140,9 +134,7 @@ async def cancelled(kept: Kept, request: Request) -> Batch:
     batch = await one(kept, request)
 
     def cancelling(current: Batch) -> Batch:
-        if current.status not in CANCELLABLE:
-            raise InvalidRequest(f"Cannot cancel a batch with status '{current.status}'.", param="batch_id")
-        return entered(current, "cancelling", kept.clock())
+        return made.cancelling(current, kept.clock())
 
     if batch.status != "cancelling":
         batch = await asyncio.to_thread(kept.batches.change, batch.id, cancelling) or batch

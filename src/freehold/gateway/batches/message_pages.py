@@ -16,7 +16,7 @@ from starlette.responses import Response, StreamingResponse
 from freehold.core.batch import Batch, StoredFile
 from freehold.core.errors import InvalidRequest, NotThere
 from freehold.core.money import NANO
-from freehold.gateway.batches import results
+from freehold.gateway.batches import made, results
 from freehold.gateway.batches.batch_pages import Kept, cancelled, new, one
 from freehold.gateway.batches.file_pages import MONTH, json, number, owner_of, sees
 from freehold.gateway.batches.lines import Line, check
@@ -63,15 +63,7 @@ class _Shown:
             asked = msgspec.json.decode(await request.body(), type=Asked)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise InvalidRequest(f"The body is not what makes a batch: {error}") from None
-        now = kept.clock()
-        file = StoredFile(
-            id=f"file-{kept.ids().replace('-', '')}",
-            owner=owner_of(key),
-            at=now,
-            purpose="batch",
-            filename="requests.jsonl",
-            expires_at=now + MONTH * NANO,
-        )
+        file = made.requests(owner_of(key), "requests.jsonl", ids=kept.ids, now=kept.clock())
         total = await asyncio.to_thread(self._keep, asked, file)
         batch = new(kept, key, endpoint=ENDPOINT, input_file=file.id, life=MONTH * NANO)
         batch = replace(batch, id=batch.id.replace("batch_", "msgbatch_"), inline=True, total=total)
