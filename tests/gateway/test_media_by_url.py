@@ -298,6 +298,22 @@ def test_what_was_fetched_for_one_deployment_is_there_for_the_next_in_another_di
     assert notes == [f"fetched: image 1 from 127.0.0.1 ({len(PNG)} bytes)"]
 
 
+def test_what_could_not_be_fetched_is_not_tried_again_for_the_next_deployment(tmp_path: Path) -> None:
+    gone = b"HTTP/1.1 404 Gone\r\ncontent-length: 0\r\n\r\n"
+    with Upstream(always(gone)) as media, reply(CONVERSE) as one, reply(OLLAMA) as two:
+        private = f'{ON}private = ["127.0.0.1:{media.port}"]'
+        second = 'kind = "openai-compatible"\ndialect = "ollama-chat"'
+        with house(tmp_path, TWO.format(one=one.port, two=two.port, second=second, egress=private)) as home:
+            answer = home.ask(shown(link(media)))
+            home.idle()
+            record = home.record(answer)
+
+    assert answer.status == 400
+    assert answer.error["message"].endswith("its server answers with the status 404")
+    assert len(media.asked) == 1
+    assert [call.error for call in record.calls] == ["media_not_fetched"] * 2
+
+
 def test_a_caller_that_leaves_stops_the_fetch_and_others_are_served_meanwhile(tmp_path: Path) -> None:
     arrived = threading.Event()
 
@@ -305,7 +321,8 @@ def test_a_caller_that_leaves_stops_the_fetch_and_others_are_served_meanwhile(tm
         arrived.set()
         return [LEAVE]
 
-    with Upstream(silent) as media, seeing(tmp_path, media, CONVERSE, **BEDROCK) as (home, up):
+    patient = BEDROCK | {"egress": f"{ON}timeout_seconds = 1000\n"}
+    with Upstream(silent) as media, seeing(tmp_path, media, CONVERSE, **patient) as (home, up):
         with home.caller() as caller:
             caller.say(shown(link(media)))
             assert arrived.wait(SOON)

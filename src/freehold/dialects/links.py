@@ -79,6 +79,8 @@ def _put(value: object, inline: Mapping[str, str]) -> bool:
     if not isinstance(value, dict):
         return False
     members = cast(_Members, value)
+    if members.get("type") == "tool_use":  # what it was called with is no medium, whatever it looks like
+        return False
     return any([_put_one(members, inline), *(_put(one, inline) for one in list(members.values()))])
 
 
