@@ -201,18 +201,29 @@ def _simulated(name: str, simulated: SimulatedSettings) -> Account:
 
 
 def _prompting(name: str, local: LocalSettings, book: Book, connected: Mapping[str, _Connected]) -> Account:
-    """The account of its base, asked with examples before each question."""
+    """The account of its base, asked with examples before each question, in chat completions where it speaks them.
+
+    It is asked in one dialect alone: what comes in another is translated, so that everybody gets the examples.
+    """
     base = book.deployment(local.base or "")
-    account = None if base is None else connected.get(base.provider)
-    if account is None:
+    found = None if base is None else connected.get(base.provider)
+    if base is None or found is None:
         return _ready(name, lambda: Unready(f"The base {local.base!r} of {name} is not served"))
+    spoken = found.account.speaking(OPENAI_CHAT.name, base.model)
+    dialect = spoken.dialect
 
     def made() -> Upstream:
+        nonlocal dialect
         shots = on_demand("freehold.runtime.fewshot.shots", "Shots").load(local.artifact)
-        return on_demand("freehold.runtime.fewshot.shots", "ShotsUpstream")(account.account.upstream, shots)
+        if dialect is OPENAI_CHAT and spoken.sign is None:  # the caller's own bytes, with turns put in
+            return on_demand("freehold.runtime.fewshot.shots", "ShotsUpstream")(spoken.upstream, shots)
+        dialect = on_demand("freehold.runtime.fewshot.shots", "Shown")(dialect, shots)
+        return on_demand("freehold.runtime.fewshot.shots", "Lent")(spoken.upstream)
 
-    ready = _ready(name, made)
-    return replace(account.account, provider=name, upstream=ready.upstream)
+    upstream = _ready(name, made).upstream
+    return replace(
+        spoken, provider=name, upstream=upstream, dialect=dialect, models=(), others={}, _spoken={}
+    )  # what an account remembers is its own
 
 
 def _ready(name: str, make: Callable[[], Upstream]) -> Account:

@@ -7,15 +7,20 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
 from msgspec import Raw, Struct
+from msgspec.structs import replace
 
 from freehold.core.errors import SettingsWrong
 from freehold.core.ports import SendHeaders, Sending, Sink, Upstream
+from freehold.core.prompt import Prompt
+from freehold.core.request import Message, TextPart
+from freehold.dialects.dialect import Dialect, Written
 from freehold.dialects.openai_chat.loose import items, members
+from freehold.dialects.quirks import Quirks
 from freehold.runtime.fewshot.index import Index, build
 from freehold.runtime.tensors import read_safetensors, safetensors
 
@@ -102,6 +107,16 @@ class Shots:
         fields["messages"] = Raw(msgspec.json.encode([*messages[:first], *shown, *messages[first:]]))
         return msgspec.json.encode(fields)
 
+    def shown(self, prompt: Prompt) -> Prompt:
+        """The same for a request in no dialect."""
+        messages = prompt.messages
+        asked = (m.text.strip() for m in reversed(messages) if m.role == "user")
+        text = next((text for text in asked if text), "")
+        shots = self.nearest(text) if text else []
+        first = next((i for i, m in enumerate(messages) if m.role != "system"), len(messages))
+        turns = (Message(who, (TextPart(said),)) for shot in shots for who, said in _said(shot))
+        return replace(prompt, messages=(*messages[:first], *turns, *messages[first:])) if shots else prompt
+
 
 def save(folder: Path, rules: Rules, shots: Sequence[Shot]) -> None:
     """Write the folder's files."""
@@ -110,21 +125,43 @@ def save(folder: Path, rules: Rules, shots: Sequence[Shot]) -> None:
     (folder / RULES).write_bytes(msgspec.json.encode(rules))
 
 
-class ShotsUpstream:
-    """The `Upstream` of another deployment, asked with examples put before each question.
+class Lent:
+    """The `Upstream` of another deployment, which stays its own: closing this one closes nothing."""
 
-    It is made with the base's own upstream, which stays the base's: closing this one closes nothing.
-    """
-
-    def __init__(self, upstream: Upstream, shots: Shots) -> None:
+    def __init__(self, upstream: Upstream) -> None:
         self._upstream = upstream
-        self._shots = shots
 
     def send(self, path: str, headers: SendHeaders, body: bytes, sink: Sink) -> Sending:
-        return self._upstream.send(path, headers, self._shots.rewrite(body), sink)
+        return self._upstream.send(path, headers, body, sink)
 
     async def close(self) -> None:
         pass
+
+
+class ShotsUpstream(Lent):
+    """The same for chat completions, asked with examples put before each question."""
+
+    def __init__(self, upstream: Upstream, shots: Shots) -> None:
+        super().__init__(upstream)
+        self._shots = shots
+
+    def send(self, path: str, headers: SendHeaders, body: bytes, sink: Sink) -> Sending:
+        return super().send(path, headers, self._shots.rewrite(body), sink)
+
+
+class Shown:
+    """A `Dialect` of conversations in which every request is written with examples before its question."""
+
+    def __init__(self, dialect: Dialect, shots: Shots) -> None:
+        self._dialect = dialect
+        self._shots = shots
+
+    def write(self, prompt: Any, *, model: str, quirks: Quirks) -> Written:
+        told = self._shots.shown(prompt) if isinstance(prompt, Prompt) else prompt
+        return self._dialect.write(told, model=model, quirks=quirks)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._dialect, name)
 
 
 def _varied(near: Sequence[int], answers: Sequence[str], count: int) -> list[int]:
@@ -148,4 +185,8 @@ def _text(message: dict[str, Any]) -> str:
 
 
 def _turns(shot: Shot) -> list[dict[str, str]]:
-    return [{"role": "user", "content": shot.text}, {"role": "assistant", "content": shot.target}]
+    return [{"role": who, "content": said} for who, said in _said(shot)]
+
+
+def _said(shot: Shot) -> tuple[tuple[Literal["user", "assistant"], str], ...]:
+    return ("user", shot.text), ("assistant", shot.target)
