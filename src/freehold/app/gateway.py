@@ -66,7 +66,14 @@ HOT = Paths(
         *(Pattern(b"/model/", end, BEDROCK_CONVERSE) for end in (b"/converse", b"/converse-stream")),
         *(Pattern(begin, end, GEMINI_GENERATE) for begin in GEMINI_PATHS for end in GEMINI_CALLS),
     ],
-    below={b"/v1beta/": GEMINI_GENERATE, b"/v1beta1/": GEMINI_GENERATE},
+    below={
+        b"/v1beta/": GEMINI_GENERATE,
+        b"/v1beta1/": GEMINI_GENERATE,
+        b"/v1/projects/": GEMINI_GENERATE,
+        b"/api/": OLLAMA_CHAT,
+        b"/v2/": COHERE_CHAT,
+        b"/model/": BEDROCK_CONVERSE,
+    },
     marks=dict.fromkeys(GEMINI_MARKS, GEMINI_GENERATE),
 )
 
@@ -144,7 +151,7 @@ class Gateway:
         conversations = self.responses.conversations
         kept = response_pages(conversations)
         self.pages = (
-            *count_pages(pipeline),
+            *count_pages(pipeline, conversations),
             *gemini_pages(lambda: pipeline.world, every),
             *ollamas,
             *kept,

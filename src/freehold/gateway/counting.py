@@ -17,6 +17,7 @@ from freehold.gateway.carry import headers as head_for
 from freehold.gateway.exchange import Ask, Exchange
 from freehold.gateway.pages import who
 from freehold.gateway.pipeline import Pipeline
+from freehold.gateway.received import credential
 from freehold.gateway.world import Account
 
 WAIT = 10.0
@@ -40,16 +41,30 @@ class Counter(Struct, frozen=True, kw_only=True):
     opened: Callable[[bytes], bytes] = bytes
 
 
-def counting(pipeline: Pipeline, counter: Counter) -> Callable[[Request], Awaitable[Response]]:
+Recall = Callable[[Ask], Awaitable[Ask]]
+"""A request with what it continues."""
+
+
+async def _as_it_is(ask: Ask) -> Ask:
+    return ask
+
+
+def counting(
+    pipeline: Pipeline, counter: Counter, recall: Recall = _as_it_is
+) -> Callable[[Request], Awaitable[Response]]:
     """The answer of a page that takes a request of the dialect: its count."""
 
     async def answer(request: Request) -> Response:
+        headers = dict(request.headers.raw)
+        query: bytes = request.scope["query_string"]
         ask = Ask(
             dialect=counter.dialect,
             body=counter.opened(await request.body()),
             target=request.url.path,
-            headers=dict(request.headers.raw),
+            credential=credential(headers, b"?" + query),
+            headers=headers,
         )
+        ask = await recall(ask)
         exchange, deployments = pipeline.place(ask, who(request))
         deployment = deployments[0]
         account = exchange.world.accounts[deployment.provider].speaking(counter.dialect.name, deployment.model)

@@ -17,6 +17,7 @@ from freehold.core.money import NANO
 from freehold.core.principal import Key
 from freehold.dialects.dialect import Dialect
 from freehold.gateway.metrics import Metrics
+from freehold.gateway.offered import not_offered
 from freehold.gateway.paths import Paths
 from freehold.gateway.pipeline import Pipeline
 from freehold.gateway.received import credential
@@ -87,6 +88,8 @@ def application(pipeline: Pipeline, every: Sequence[Page], hot: Paths) -> Starle
 
     async def unserved(request: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 500
+        if why := not_offered(request.url.path):
+            return _error(UnknownPath(why), spoken(request))
         if status == 405:
             allowed = (error.headers if isinstance(error, HTTPException) else None) or {}
             message = (
