@@ -19,6 +19,7 @@ from freehold.core.request import CallPart, MediaPart, Message, ReasoningPart, R
 from freehold.core.seal import Seal
 from freehold.dialects.dialect import Dialect, Written
 from freehold.dialects.hints import HINTS
+from freehold.dialects.links import inlined
 from freehold.dialects.quirks import Quirks
 from freehold.dialects.registry import DIALECTS
 from freehold.dialects.seals import wrap
@@ -92,6 +93,7 @@ FEATURES: Mapping[str, Feature] = {
     ),
     "image, inline": Feature(asked(Message("user", (MediaPart("image", PIXEL, "image/png"), TextPart("?")))), media),
     "image by URL": Feature(asked(Message("user", (MediaPart("image", "https://x.org/i.png"), TextPart("?")))), media),
+    "PDF by URL": Feature(asked(Message("user", (MediaPart("file", "https://x.org/a.pdf"), TextPart("?")))), media),
     "PDF, inline": Feature(
         asked(Message("user", (MediaPart("file", PDF, "application/pdf", name="a.pdf"), TextPart("?")))), media
     ),
@@ -164,9 +166,17 @@ def written(dialect: Dialect, prompt: Prompt) -> Any:
     return dialect.decode_request(body, target(dialect, prompt.stream))
 
 
-def carried(request: Any, caller: Dialect, provider: Dialect) -> Written:
+def carried(request: Any, caller: Dialect, provider: Dialect, *, inline: Mapping[str, str] | None = None) -> Written:
     model = MODELS.get(provider.name, "m")
-    return translate(request, caller, provider, model=model, quirks=QUIRKS, account=ACCOUNT)
+    return translate(request, caller, provider, model=model, quirks=QUIRKS, account=ACCOUNT, inline=inline)
+
+
+def fetched(request: Any, caller: Dialect, provider: Dialect, sent: Written, feature: Feature) -> bool:
+    """Whether it arrives once its links were followed."""
+    inline = {part.url: {"image": PIXEL, "file": PDF, "audio": SOUND}[part.kind] for part in sent.links}
+    sent = carried(request, caller, provider, inline=inline)
+    got = provider.read(provider.decode_request(sent.body, target(provider, False)))
+    return feature.shows(got) == feature.shows(inlined(feature.prompt, inline))
 
 
 def arrived(caller: Dialect, provider: Dialect, feature: Feature) -> str:
@@ -188,6 +198,8 @@ def arrived(caller: Dialect, provider: Dialect, feature: Feature) -> str:
         return f"BROKEN {error}"
     if feature.shows(got) == wanted:
         return "yes"
+    if sent.links and fetched(request, caller, provider, sent, feature):
+        return "fetched"
     mine = set(sent.losses) - set(carried(written(caller, asked()), caller, provider).losses)
     if mine - HINTS:
         return "lost"
@@ -229,6 +241,8 @@ def page() -> str:
         "- **nearest**: it arrives as the nearest thing that the provider's dialect can say.",
         "- **lost**: the provider's dialect has no words for it; it is named in `x-freehold-warnings` and in the",
         "  record, and a strict request is refused. **refused**: asking without it would mean something else.",
+        "- **fetched**: the provider takes it only inline. Where `egress.fetch_media` is on, it is fetched and sent",
+        "  inline; where it is off, it is lost.",
         "- **hint**: it changes no answer. Where the provider's dialect has no such mark it is named as lost, and no",
         "  strict request is refused for it.",
         "- **-**: the caller's dialect has no words for it.",

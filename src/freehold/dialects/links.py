@@ -62,7 +62,7 @@ def patched(request: Request, inline: Mapping[str, str]) -> Request:
     fields = dict(request.fields)
     for name in _HELD:
         raw = fields.get(name, Raw())
-        if memoryview(raw)[:1] == b"[":
+        if bytes(memoryview(raw)[:1]) == b"[":
             fields[name] = Raw(_encode([_turn(one, inline) for one in _raws(raw)]))
     return replace(request, fields=fields)
 
