@@ -73,6 +73,18 @@ PROMISES: dict[str, Promise] = {
             "test_a_recorded_completion_is_written_as_it_came",
         ),
     ),
+    "media-by-url": Promise(
+        "Media by URL reach providers that take them only inline, and no caller's URL leads inside the house.",
+        (
+            "test_an_image_by_url_reaches_a_provider_that_takes_only_bytes",
+            "test_who_follows_links_gets_them_and_nothing_is_fetched",
+            "test_a_name_that_leads_inside_by_any_of_its_addresses_is_not_asked",
+            "test_a_public_name_is_looked_up_once_and_asked_at_just_that_address",
+            "test_a_redirect_inside_is_not_followed",
+            "test_an_address_of_metadata_of_a_link_of_a_group_or_of_nobody_is_never_asked",
+            "test_nobody_else_opens_a_connection_to_what_callers_name",
+        ),
+    ),
     "usage-in-one-form": Promise(
         "Tokens are counted in one form whatever the provider states, and each is billed once.",
         (
@@ -317,7 +329,10 @@ PROMISES: dict[str, Promise] = {
     ),
     "wrong-prices-wait": Promise(
         "What changed suspiciously in a catalog waits for the operator while what held stays; the rest does not.",
-        ("test_every_injected_fault_is_held_back_by_its_name_and_no_ordinary_change_is",),
+        (
+            "test_every_injected_fault_is_held_back_by_its_name_and_no_ordinary_change_is",
+            "test_of_many_offers_those_that_creep_are_held_back_and_no_other",
+        ),
     ),
     # the simulated provider
     "simulated-repeats": Promise(

@@ -98,6 +98,11 @@ TRAPS: dict[str, tuple[str, ...]] = {
         "test_an_error_in_a_recorded_stream_comes_after_what_was_said_before_it",
     ),
     # between sockets
+    "media-by-url-leads-inside": (
+        "test_an_address_inside_is_for_hosts_that_the_operator_names",
+        "test_a_url_that_is_not_plain_is_not_followed",
+        "test_a_name_that_leads_inside_only_at_its_second_hop_is_not_followed",
+    ),
     "context-smaller-than-the-prompt": ("test_a_prompt_longer_than_the_context_is_refused_and_never_cut",),
     "auth-header-precedence": (
         "test_of_several_keys_the_most_particular_header_holds_and_the_query_last",
