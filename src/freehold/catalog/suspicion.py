@@ -6,6 +6,7 @@ only one source has is found even where another source would outvote it.
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 from freehold.catalog.book import Catalog, Published, base
 from freehold.catalog.diff import differing, spans
@@ -28,8 +29,11 @@ STEP = 1.1
 Offers = Mapping[str, Listing]
 
 
-def suspicious(old: Catalog, new: Catalog, on: str) -> tuple[Held, ...]:
-    """What is held back of a catalog that would replace another on a day (ISO date)."""
+def suspicious(
+    old: Catalog, new: Catalog, on: str, crept: Mapping[str, Iterable[str]] = MappingProxyType({})
+) -> tuple[Held, ...]:
+    """What is held back of a catalog that would replace another on a day (ISO date); `crept` are doubts of old about
+    offers, which count where they change now and nothing else speaks against it."""
     before, after = differing(old.file, new.file)
     why: dict[str, list[str]] = {}
     for name, listing in after.items():
@@ -37,6 +41,8 @@ def suspicious(old: Catalog, new: Catalog, on: str) -> tuple[Held, ...]:
             why[name] = list(_of_offer(before[name], listing, old, new, on))
     for name, doubt in (*_vanished(old, before, after, on), *_all_at_once(old, before, after)):
         why.setdefault(name, []).append(doubt)
+    for name in before.keys() & after.keys():
+        why[name] = why.get(name) or list(crept.get(name, ()))
     offers = [
         held("offer", name, doubts, before[name], after[name].model if name in after else None)
         for name, doubts in sorted(why.items())
@@ -51,6 +57,11 @@ def _of_offer(before: Listing, after: Listing, old: Catalog, new: Catalog, on: s
         was, is_ = getattr(before, name), getattr(after, name)
         if was is not None and was != is_:
             yield f"{name} was {was} and is {is_ or 'unknown'}"
+    yield from of_figures(before, after, old, new, on)
+
+
+def of_figures(before: Listing, after: Listing, old: Catalog, new: Catalog, on: str) -> Iterable[str]:
+    """Doubts about prices and limits of an offer that replace others."""
     then, now = old.published(before, on), new.published(after, on)
     doubts = [doubt for s in after.sightings for doubt in _of_sighting(_preceding(before, s, then), s)]
     yield from dict.fromkeys(doubts or _of_settled(then, now))

@@ -11,6 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from freehold.catalog.book import Catalog, filed, stood, today
+from freehold.catalog.creep import creeping
 from freehold.catalog.diff import Change, changes
 from freehold.catalog.held import Held
 from freehold.catalog.manifest import Manifest, Verifying, held_to, kept, opened
@@ -75,7 +76,7 @@ def update(
         old = stood(snapshots, newest)
         signed = 0 if newest.snapshot == PACKAGED else kept(snapshots.note(newest.snapshot)).signed_at
         _not_older(manifest, decision, as_of=old.file.as_of, signed_at=signed, where=found.where)
-        held = suspicious(old, new, today(decision.now))
+        held = suspicious(old, new, today(decision.now), creeping(snapshots, new, decision.now))
         snapshots.keep(manifest.digest, data, found.note)
         standing = _next(newest, decision, snapshot=manifest.digest, held=held, back=newest.number)
         return _turn(snapshots, old.file, standing, held, record=record, verb="catalog.updated")
