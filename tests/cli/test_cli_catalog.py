@@ -50,8 +50,8 @@ def acts(folder: Path) -> list[Act]:
 
 def asks(freehold, model: str, provider: str) -> list[str]:
     """What a provider asks for input and output, as `freehold models show` has it."""
-    row = next(line for line in freehold("models", "show", model).out.splitlines() if line.startswith(f"{provider} "))
-    return row.split()[2:4]
+    row = next(line for line in freehold("models", "show", model).out.splitlines() if line.startswith(f"{provider}/"))
+    return row.split()[1:3]
 
 
 def test_an_update_prints_every_price_that_changes_and_what_it_holds_back(freehold, file: Path) -> None:
@@ -297,15 +297,13 @@ def test_what_the_operator_decided_counts_before_every_source_with_its_date_and_
 ) -> None:
     (tmp_path / "own.toml").write_text(OWN + OVERRIDE)
     freehold("catalog", "update", "--offline", str(file))
-    row = next(
-        line
-        for line in freehold("models", "show", "gpt-5").out.splitlines()
-        if line.startswith("openai  ") and " gpt-5 " in line
-    )
+    told = freehold("models", "show", "gpt-5").out
+    row = next(line for line in told.splitlines() if line.startswith("openai/gpt-5 "))
 
-    assert row.split()[2:4] == ["$0.90", "$7.00"]
-    assert "500,000" in row
-    assert "operator: operator 2026-11-20 (contract 4711), litellm" in row
+    assert row.split()[1:3] == ["$0.90", "$7.00"]
+    assert " 500k/" in row
+    assert row.endswith("  operator 3 2 1")
+    assert "\n  3: operator, seen 2026-11-20: contract 4711\n" in told
 
 
 @pytest.mark.parametrize(
