@@ -187,6 +187,17 @@ def test_an_alias_without_a_price_costs_what_it_means() -> None:
     assert asked(book(sold("owl-latest", None), sold("owl-2601", None)), TODAY) is None
 
 
+def test_a_row_of_the_catalog_says_what_an_alias_costs_and_nothing_is_known_when_it_ends() -> None:
+    row = Alias("owl-latest", "owl-2612", "2026-11-01", "2026-12-01", "openai", "july")
+    found = book(sold("owl-latest", None), *MOVING, aliases=(row,))
+
+    assert [asked(found, day, seen="2026-10-01") for day in ("2026-10-31", "2026-11-01", "2026-12-01")] == [
+        None,
+        70,
+        None,
+    ]
+
+
 def test_what_the_operator_decided_about_the_alias_holds_whatever_it_means() -> None:
     decided = Override(date="2026-11-01", reason="our contract", price=Price(input=3, output=3))
     found = book(sold("owl-latest", 12), *MOVING).under({"openai/owl-latest": decided})
