@@ -25,7 +25,7 @@ def copied(folder: Path, to: Path) -> Path:
 def test_a_student_is_a_manifest_and_weights_and_nothing_that_is_executed(student_folder: Path) -> None:
     assert sorted(f.name for f in student_folder.iterdir()) == ["manifest.json", "weights.safetensors"]
     manifest = json.loads((student_folder / "manifest.json").read_text())
-    assert manifest["format"] == 2
+    assert manifest["format"] == 3
     assert manifest["rules"]["out_of_scope"] == ["other"]
     assert manifest["contract"]["fields"][0]["values"] == [
         "card_lost",
@@ -69,7 +69,7 @@ def test_a_folder_that_is_no_student_is_refused(
 
 def test_a_student_of_a_later_format_is_refused(student_folder: Path, tmp_path: Path) -> None:
     later = copied(student_folder, tmp_path / "later")
-    text = (later / "manifest.json").read_text().replace('"format": 2', '"format": 3')
+    text = (later / "manifest.json").read_text().replace('"format": 3', '"format": 4')
     (later / "manifest.json").write_text(text)
 
     with pytest.raises(SettingsWrong, match="tune it again"):

@@ -1,7 +1,8 @@
 """A BERT sentence encoder in numpy: reads a sentence-transformers folder and needs neither PyTorch nor ONNX.
 
 The folder holds `config.json`, `vocab.txt` (uncased WordPiece) and `model.safetensors`, as all-MiniLM-L6-v2 does.
-A text's vector is the mean over its tokens, scaled to unit length (Reimers and Gurevych 2019).
+A text's vector is the mean over its tokens, scaled to unit length (Reimers and Gurevych 2019), and behind it the same
+of the middle layer, where words still stand out: what tells labels apart is found in both.
 """
 
 from collections.abc import Sequence
@@ -60,10 +61,10 @@ class Bert:
 
     @property
     def size(self) -> int:
-        return self._config.hidden_size
+        return 2 * self._config.hidden_size
 
     def encode(self, texts: Sequence[str]) -> Matrix:
-        """Unit vectors, one row for each text: float32 [texts, size]. Texts of one length go together, unpadded."""
+        """Two unit vectors, one row for each text: float32 [texts, size]. Texts of one length go together, unpadded."""
         room = min(LONGEST, len(self._positions)) - 2
         ids = [[self._begin, *self._pieces.ids(text)[:room], self._end] for text in texts]
         out = np.empty((len(ids), self.size), np.float32)
@@ -106,9 +107,10 @@ class Bert:
             )
 
     def _forward(self, ids: Any) -> Matrix:
-        """ids [batch, tokens] -> unit vectors [batch, size]."""
+        """ids [batch, tokens] -> two unit vectors [batch, size]."""
         batch, tokens = ids.shape
-        heads, size, eps = self._config.num_attention_heads, self.size, self._config.layer_norm_eps
+        heads, size, eps = self._config.num_attention_heads, self._config.hidden_size, self._config.layer_norm_eps
+        means: list[Matrix] = []
         x = _norm((self._words[ids] + self._positions[:tokens]).reshape(-1, size), *self._norm, eps)
         scale = np.float32((size // heads) ** -0.5)
         for w in self._layers:
@@ -120,8 +122,9 @@ class Bert:
             seen = (scores @ qkv[2]).transpose(0, 2, 1, 3).reshape(-1, size)
             x = _norm(x + seen @ w["o"] + w["o_b"], w["n1"], w["n1_b"], eps)
             x = _norm(x + _gelu(x @ w["up"] + w["up_b"]) @ w["down"] + w["down_b"], w["n2"], w["n2_b"], eps)
-        mean = x.reshape(batch, tokens, size).mean(1)
-        return mean / np.maximum(np.linalg.norm(mean, axis=1, keepdims=True), 1e-12)
+            mean: Matrix = x.reshape(batch, tokens, size).mean(1)
+            means.append(mean / np.maximum(np.linalg.norm(mean, axis=1, keepdims=True), 1e-12))
+        return np.concatenate([means[-1], means[(len(means) - 1) // 2]], axis=1)
 
 
 def _norm(x: Matrix, weight: Matrix, bias: Matrix, eps: float) -> Matrix:

@@ -17,7 +17,7 @@ from freehold.core.errors import SettingsWrong
 from freehold.runtime.student.contract import Contract
 from freehold.runtime.tensors import read_safetensors, safetensors
 
-FORMAT = 2
+FORMAT = 3
 MANIFEST = "manifest.json"
 WEIGHTS = "weights.safetensors"
 Tensor = NDArray[Any]
@@ -40,8 +40,9 @@ class Rules(Struct, frozen=True, kw_only=True):
 
 class Manifest(Struct, frozen=True, kw_only=True):
     """What a student is and where it comes from. `metrics` were measured on training rows that the measured model had
-    not seen. `weights`: SHA-256 of the weights file. `encoder`: the name of the sentence encoder that it needs, whose
-    vectors are scaled by `encoder_weight`."""
+    not seen. `weights`: SHA-256 of the weights file. `encoder`: the name of the sentence encoder that it needs.
+    `meaning`: the length of the vector of a text's meaning beside its n-grams; `soft`: how much soft words count in it.
+    """
 
     format: int = FORMAT
     name: str
@@ -55,7 +56,8 @@ class Manifest(Struct, frozen=True, kw_only=True):
     weights: str = ""
     encoder: str | None = None
     encoder_size: int = 0
-    encoder_weight: float = 0.0
+    meaning: float = 0.0
+    soft: float = 1.0
 
 
 def save(folder: Path, manifest: Manifest, tensors: Mapping[str, Tensor]) -> Path:

@@ -32,7 +32,7 @@ class Classifier:
     hidden layer.
 
     Tensors: `deep` [columns, hidden], `deep_b`, `out` [hidden, classes], `out_b`, and where the student has a sense of
-    meaning `vote` [texts, classes]; the logits of both are added. The last `dense` rows of `deep` are the encoder's.
+    meaning `vote` [texts, classes]; the logits of both are added. The last `dense` rows of `deep` are the meaning's.
     """
 
     def __init__(self, field: Enum, tensors: Tensors, dense: int) -> None:
@@ -44,7 +44,7 @@ class Classifier:
         self._vote = tensors["vote"].astype(np.float32) if "vote" in tensors else None
 
     def logits(self, columns: Indices, values: Weights, vector: Matrix | None, near: Matrix | None) -> Matrix:
-        """One text's logits [classes]. `vector`: the encoder's, weighted; `near`: nearness to the texts learnt from."""
+        """One text's logits [classes]. `vector`: its meaning, weighted; `near`: nearness to the texts learnt from."""
         deep = values @ self._deep[columns].astype(np.float32) + self._deep_b
         if vector is not None:
             deep += vector @ self._dense

@@ -52,14 +52,14 @@ class Student:
             )
         self.manifest = manifest
         self._encoder = encoder if manifest.encoder is not None else None
-        self._soft = self._support = None
+        self._soft = self._support = self._centre = None
         if self._encoder is not None:
             self._soft = SoftWords(static64(), _part(tensors, "soft."))
-            self._support = tensors["support"].astype(np.float32)
+            self._support, self._centre = (tensors[n].astype(np.float32) for n in ("support", "centre"))
         self._featurizer = Featurizer(_grams(manifest.kinds, tensors))
         contract = manifest.contract
         self._classifiers = [
-            Classifier(field, _part(tensors, f"enum{i}."), manifest.encoder_size)
+            Classifier(field, _part(tensors, f"enum{i}."), 0 if self._support is None else self._support.shape[1])
             for i, field in enumerate(contract.enums)
         ]
         spans = contract.spans
@@ -112,12 +112,12 @@ class Student:
         return Prediction(target=target, confidence=confidence, why=why, scope=scope)
 
     def _meant(self, text: str) -> tuple[Matrix | None, Matrix | None]:
-        """The encoder's vector, weighted, and the nearness to each text learnt from."""
-        if self._encoder is None or self._soft is None or self._support is None:
+        """What a text means, weighted, and the nearness to each text learnt from."""
+        if self._encoder is None or self._soft is None or self._support is None or self._centre is None:
             return None, None
-        encoded = self._encoder.encode([text])
-        sense = joined(encoded, self._soft.encode([text]))
-        return encoded[0] * np.float32(self.manifest.encoder_weight), nearness(self._support, sense)[:, 0]
+        encoded, soft = self._encoder.encode([text]), self._soft.encode([text])
+        sense = joined(encoded, soft, centre=self._centre, share=self.manifest.soft)
+        return sense[0] * np.float32(self.manifest.meaning), nearness(self._support, sense)[:, 0]
 
 
 def fact(path: FieldPath, index: int) -> str:

@@ -27,7 +27,7 @@ LEAST = 16_000
 TOKENS = 300_000
 """The same for a tagger."""
 
-NETS = 2
+NETS = 4
 """Deep learners of one head that differ by their seeds; their logits are averaged."""
 
 VOTE_WORK, DEEP_WORK, TAG_WORK = 4.0, 1.0, 12.0
@@ -131,14 +131,16 @@ def _deep(lesson: Lesson, number: int, round_: Round, work: Work, *, seed: Seque
     most = max(12, min(30, LEAST / len(learn_)))
     epochs = int(np.clip(STEPS / len(learn_), 4, most))
     plan = Plan(epochs=epochs, batch=128 if len(learn_) > 4000 else 64)
-    model = Deep(lesson.rows.shape[1], lesson.contract.enums[number].classes, plan, np.random.default_rng(seed))
+    columns, size = lesson.rows.shape[1], lesson.meaning.shape[1]
+    model = Deep(columns, size, lesson.contract.enums[number].classes, plan, np.random.default_rng(seed))
     model.train(
         lesson.rows[learn_],
+        lesson.meaning[learn_],
         lesson.labels[number][learn_],
         weights=lesson.weights[learn_],
         progress=work.part(DEEP_WORK, "deep heads"),
     )
-    return {"deep": model.deep, **model.small}
+    return model.tensors
 
 
 def together(nets: Sequence[dict[str, Matrix]]) -> dict[str, Matrix]:
@@ -159,11 +161,13 @@ def _spans(lesson: Lesson, round_: Round, seed: int, work: Work) -> tuple[dict[s
     fields = len(lesson.contract.spans)
     count = len(tokens.labels)
     epochs = int(np.clip(TOKENS / max(count, 1), 3, 30))
-    plan = Plan(epochs=epochs, batch=256 if count > 50_000 else 64, rate=0.005, smooth=0.0)
-    model = Deep(len(tokens.index), 2 * fields + 1, plan, np.random.default_rng([seed, 1_000_000]))
-    model.train(tokens.rows, tokens.labels, weights=tokens.weights, progress=progress)
+    plan = Plan(epochs=epochs, batch=256 if count > 50_000 else 64, rate=0.005, smooth=0.0, hidden=128, forget=0.0)
+    model = Deep(len(tokens.index), 0, 2 * fields + 1, plan, np.random.default_rng([seed, 1_000_000]))
+    nothing = np.empty((count, 0), np.float32)
+    model.train(tokens.rows, nothing, tokens.labels, weights=tokens.weights, progress=progress)
     step, start = allowed(fields)
-    found = {"deep": model.deep * TOKEN_VALUE, **model.small, "step": step, "start": start}
+    learnt = model.tensors
+    found = learnt | {"deep": learnt["deep"] * TOKEN_VALUE, "step": step, "start": start}
     return found, list(tokens.index)
 
 
@@ -189,6 +193,7 @@ def tensors(lesson: Lesson, learnt: Learnt, scales: Sequence[tuple[float, float]
         found[f"{grams.kind}.idf"] = np.array(grams.idf, np.float32)
     if lesson.sense is not None:
         found |= {f"soft.{n}": t for n, t in lesson.sense.tensors.items()}
+        found["centre"] = lesson.sense.centre
         found["support"] = lesson.sense.vectors[votes.rows if votes else []].astype(np.float16)
     for number, (enum, (near, deep)) in enumerate(zip(heads.enums, scales, strict=True)):
         factor = {"out": np.float32(deep), "out_b": np.float32(deep)}

@@ -25,13 +25,15 @@ KINDS = ("word", "char")
 FEW = 3000
 """Below this many texts, rare n-grams are kept too."""
 
-STATIC_WEIGHT, ENCODER_WEIGHT = 1.0, 2.0
-"""Length of an encoder's vector beside the n-grams', each kind of which has length 1; that of a table counts less.
-With few texts, of which n-grams know little, it is 1 more."""
+TABLE, ENCODER = (1.4, 1.0), (2.0, 0.6)
+"""Length of a text's meaning beside its n-grams, each kind of which has length 1, and how much soft words count in it;
+what a table says counts less than what an encoder does. With few texts, of which n-grams know little, the length is 1
+more."""
 
 
 class Lesson(Struct, frozen=True, kw_only=True):
-    """`rows`: [texts, columns and the encoder's]. `sense`: what each text means; None without an encoder.
+    """`rows`: [texts, columns]. `sense`: what each text means; None without an encoder. `meaning`: that, as long as
+    `weight` [texts, size]. `soft`: how much soft words count in it.
 
     `labels`: for each enum the class of each text. `tagged`: each text's tags, None where a target does not fit its
     text.
@@ -45,15 +47,12 @@ class Lesson(Struct, frozen=True, kw_only=True):
     featurizer: Featurizer
     rows: Sparse
     sense: Sense | None
-    encoder_weight: float
+    meaning: Matrix
+    weight: float
+    soft: float
     labels: list[Labels]
     tagged: list[list[int] | None]
     weights: Matrix
-
-    @property
-    def dense(self) -> int:
-        """Numbers of the encoder in a row."""
-        return self.rows.shape[1] - self.featurizer.width
 
 
 def prepared(examples: Sequence[Example], contract: Contract, encoder: SentenceEncoder | None, *, seed: int) -> Lesson:
@@ -61,18 +60,10 @@ def prepared(examples: Sequence[Example], contract: Contract, encoder: SentenceE
     wanted = [read(contract, e.target) for e in examples]
     kinds, rows = _features(texts)
     featurizer = Featurizer(kinds)
-    weight = 0.0 if encoder is None else STATIC_WEIGHT if isinstance(encoder, Static) else ENCODER_WEIGHT
-    weight += encoder is not None and len(texts) < FEW
-    width, sense = featurizer.width, None
-    if encoder is not None:
-        encoded = encoder.encode(texts)
-        sense = sensed(texts, encoded, seed=seed)
-        span = np.arange(width, width + encoder.size, dtype=np.int32)
-        rows = [
-            (np.concatenate([c, span]), np.concatenate([v, vector]))
-            for (c, v), vector in zip(rows, encoded * np.float32(weight), strict=True)
-        ]
-        width += encoder.size
+    weight, soft = TABLE if isinstance(encoder, Static) else ENCODER
+    weight += len(texts) < FEW
+    sense = None if encoder is None else sensed(texts, encoder.encode(texts), share=soft, seed=seed)
+    meaning = np.empty((len(texts), 0), np.float32) if sense is None else sense.vectors * np.float32(weight)
     return Lesson(
         contract=contract,
         texts=texts,
@@ -80,9 +71,11 @@ def prepared(examples: Sequence[Example], contract: Contract, encoder: SentenceE
         wanted=wanted,
         kinds=kinds,
         featurizer=featurizer,
-        rows=sparse(rows, width),
+        rows=sparse(rows, featurizer.width),
         sense=sense,
-        encoder_weight=weight,
+        meaning=meaning,
+        weight=weight,
+        soft=soft,
         labels=[_labels(enum, wanted) for enum in contract.enums],
         tagged=_tagged(texts, wanted, contract) if contract.spans else [],
         weights=np.array([e.weight for e in examples], np.float32),

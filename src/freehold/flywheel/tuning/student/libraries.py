@@ -30,9 +30,18 @@ def factored(matrix: NDArray[np.float32]) -> NDArray[np.float32]:
             raise ValueError(f"The matrix is not positive definite (row {first + failed - 1})")
         matrix[first:last, first:last] = upper.T
         if last < size:
-            below = _blas.strsm(1.0, upper, matrix[last:, first:last].T, trans_a=1)
-            matrix[last:, first:last] = below.T
+            matrix[last:, first:last] = _blas.strsm(1.0, upper, matrix[last:, first:last].T, trans_a=1).T
     return matrix
+
+
+def below(factor: NDArray[np.float32], right: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Solve L x = right for a lower triangular L, by blocks as above."""
+    out = right.copy()
+    for first in range(0, len(factor), BLOCK):
+        last = min(first + BLOCK, len(factor))
+        out[first:last] -= factor[first:last, :first] @ out[:first]
+        out[first:last] = _blas.strsm(1.0, factor[first:last, first:last].T, out[first:last], trans_a=1)
+    return out
 
 
 def solve_factored(factor: NDArray[np.float32], right: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -71,8 +71,9 @@ def _joined(
     """The scale in which votes and deep part say the most together, and the logits of the held rows in it."""
     parts: list[Matrix] = []
     for round_, heads in zip(plan, learnt.heads[1:], strict=True):
-        t = heads.enums[number]
-        parts.append(np.maximum(lesson.rows[round_.hold] @ t["deep"] + t["deep_b"], 0) @ t["out"] + t["out_b"])
+        t, width = heads.enums[number], lesson.rows.shape[1]
+        seen = lesson.rows[round_.hold] @ t["deep"][:width] + lesson.meaning[round_.hold] @ t["deep"][width:]
+        parts.append(np.maximum(seen + t["deep_b"], 0) @ t["out"] + t["out_b"])
     deep = np.concatenate(parts)
     near = np.zeros_like(deep) if learnt.votes is None else np.concatenate(learnt.votes.held[number])
     scales = NEAR_SCALES if learnt.votes is not None else (0.0,)

@@ -2,7 +2,7 @@
 
 Holding rows back needs no second solution. With the held rows last, the lower corner of the Cholesky factor is that of
 the inverse's block of held rows. What the others say of a round's held rows is their target less their votes solved by
-their part of that block.
+their part of that block (Rasmussen and Williams 2006, 5.4.2).
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from freehold.flywheel.tuning.student.libraries import factored, solve_factored
+from freehold.flywheel.tuning.student.libraries import BLOCK, below, factored, solve_factored
 from freehold.flywheel.tuning.student.net import Labels
 from freehold.flywheel.tuning.student.rounds import Round
 from freehold.runtime.encoder.port import Matrix
@@ -56,8 +56,7 @@ def vote(
     for target, label in zip(targets, labels, strict=True):
         target[np.arange(len(rows)), label[rows]] = 1
     aim = np.concatenate(targets, axis=1)
-    chosen = vectors[rows]
-    near = nearness(chosen, chosen)
+    near = _lower(vectors[rows])
     near[np.diag_indices(len(rows))] += RIDGE / np.minimum(weights[rows], HEAVIEST)
     factor = factored(near)
     votes = solve_factored(factor, aim)
@@ -71,15 +70,23 @@ def vote(
     )
 
 
+def _lower(vectors: Matrix) -> Matrix:
+    """How near they are to each other, below the diagonal; what is above is not asked for and costs no memory."""
+    near = np.empty((len(vectors), len(vectors)), np.float32)
+    for first in range(0, len(vectors), BLOCK):
+        last = first + BLOCK
+        near[first:last, :last] = nearness(vectors[first:last], vectors[:last])
+    return near
+
+
 def _held(corner: Matrix, votes: Matrix, aim: Matrix, plan: Sequence[Round]) -> list[Matrix]:
     """What is said of each round's held rows without them, from the corner of the factor that belongs to them all."""
-    if not len(corner):
-        return []
-    inverse = solve_factored(corner, np.eye(len(corner), dtype=np.float32))
     found: list[Matrix] = []
     first = 0
     for round_ in plan:
-        block = slice(first, first + len(round_.hold))
-        found.append(aim[block] - np.linalg.solve(inverse[block, block], votes[block]))
-        first += len(round_.hold)
+        count = len(round_.hold)
+        block, end = slice(first, first + count), np.eye(len(corner) - first, count, dtype=np.float32)
+        half = below(corner[first:, first:], end)
+        found.append(aim[block] - solve_factored(factored(half.T @ half), votes[block]))
+        first += count
     return found

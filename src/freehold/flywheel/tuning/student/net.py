@@ -1,4 +1,4 @@
-"""The learner behind a student's deep parts: one hidden layer, on sparse rows."""
+"""The learner behind a student's deep parts: one hidden layer, on sparse rows and what each text means."""
 
 from collections.abc import Callable
 from typing import Any
@@ -27,82 +27,96 @@ def sparse(rows: list[tuple[NDArray[Any], NDArray[Any]]], width: int) -> Sparse:
 
 
 class Plan(Struct, frozen=True, kw_only=True):
-    """How the deep learner is trained: Adam (Kingma and Ba 2015), its rate falling to a tenth."""
+    """How the deep learner is trained. `dropout` forgets hidden units, `forget` what the sparse rows hold."""
 
-    hidden: int = 128
+    hidden: int = 64
     epochs: int = 4
     batch: int = 128
     rate: float = 0.01
     dropout: float = 0.3
+    forget: float = 0.3
     smooth: float = 0.05
 
 
 class Deep:
-    """One hidden layer of rectified units on sparse rows. Only the columns of a batch are touched in its step."""
+    """One hidden layer of rectified units, over sparse columns and `dense` more numbers.
 
-    def __init__(self, columns: int, classes: int, plan: Plan, random: np.random.Generator) -> None:
+    Adam (Kingma and Ba 2015), its rate falling to a tenth. A sparse column has one rate for all its weights and no
+    momentum, and only the columns of a batch are touched in its step: that is where nearly all the time goes.
+    """
+
+    def __init__(self, columns: int, dense: int, classes: int, plan: Plan, random: np.random.Generator) -> None:
         self.plan = plan
         hidden = plan.hidden
         self._random = random
-        self.deep = _uniform(random, columns, hidden)
-        self.small = {
+        deep = _uniform(random, columns + dense, hidden)
+        self._sparse = deep[:columns]
+        self._small = {
+            "dense": deep[columns:],
             "deep_b": np.zeros(hidden, np.float32),
             "out": _uniform(random, hidden, classes),
             "out_b": np.zeros(classes, np.float32),
         }
+        self._squares = np.zeros(columns, np.float32)
+        self._moments = {n: (np.zeros_like(p), np.zeros_like(p)) for n, p in self._small.items()}
         self._seen, self._place = np.zeros(columns, np.bool_), np.empty(columns, np.int32)
-        self._moments = (np.zeros_like(self.deep), np.zeros_like(self.deep))
-        self._small_moments = {n: (np.zeros_like(p), np.zeros_like(p)) for n, p in self.small.items()}
 
-    def train(self, rows: Sparse, labels: Labels, *, weights: Matrix, progress: Stopped) -> None:
-        """Minimise the weighted cross-entropy."""
+    @property
+    def tensors(self) -> dict[str, Matrix]:
+        """`deep` [columns + dense, hidden], `deep_b`, `out` [hidden, classes], `out_b`."""
+        small = self._small
+        return {
+            "deep": np.concatenate([self._sparse, small["dense"]]),
+            **{n: small[n] for n in ("deep_b", "out", "out_b")},
+        }
+
+    def train(self, rows: Sparse, dense: Matrix, labels: Labels, *, weights: Matrix, progress: Stopped) -> None:
+        """Minimise the weighted cross-entropy. `rows` [texts, columns] and `dense` [texts, dense] go together."""
         plan, count = self.plan, rows.shape[0]
-        batches = -(-count // plan.batch)
-        step, steps = 0, plan.epochs * batches
+        step, steps = 0, plan.epochs * -(-count // plan.batch)
+        aims = np.full((count, self._small["out_b"].size), plan.smooth / self._small["out_b"].size, np.float32)
+        aims[np.arange(count), labels] += np.float32(1 - plan.smooth)
         for _ in range(plan.epochs):
             order = self._random.permutation(count)
+            mixed = rows[order]
+            kept = self._random.random(len(mixed.data), dtype=np.float32) >= plan.forget
+            mixed.data *= kept / np.float32(1 - plan.forget)
             for at in range(0, count, plan.batch):
                 step += 1
                 chosen = order[at : at + plan.batch]
                 rate = plan.rate * (1 - 0.9 * step / steps)
-                self._step(rows[chosen], labels[chosen], weights[chosen], rate, step)
+                scale = (weights[chosen] / np.float32(len(chosen)))[:, None]
+                self._step(mixed[at : at + plan.batch], dense[chosen], aims[chosen], scale, _Scale(rate, step))
                 progress(step / steps)
 
-    def _step(self, rows: Sparse, labels: Labels, weights: Matrix, rate: float, step: int) -> None:
-        plan, p = self.plan, self.small
-        seen = self._seen
+    def _step(self, rows: Sparse, dense: Matrix, aims: Matrix, weights: Matrix, scale: "_Scale") -> None:
+        plan, p, seen = self.plan, self._small, self._seen
         seen[rows.indices] = True
         used = np.flatnonzero(seen)
         seen[used] = False
         self._place[used] = np.arange(len(used), dtype=np.int32)
-        local = csr_matrix((rows.data, self._place[rows.indices], rows.indptr), shape=(len(labels), len(used)))
-        before: Matrix = local @ self.deep[used] + p["deep_b"]
+        local = csr_matrix((rows.data, self._place[rows.indices], rows.indptr), shape=(len(aims), len(used)))
+        touched = self._sparse[used]
+        before: Matrix = local @ touched + dense @ p["dense"] + p["deep_b"]
         mask = (self._random.random(before.shape, dtype=np.float32) >= plan.dropout) / np.float32(1 - plan.dropout)
-        hidden = np.maximum(before, 0) * mask
-        error = _softmax(hidden @ p["out"] + p["out_b"])
-        classes = error.shape[1]
-        error -= np.float32(plan.smooth / classes)
-        error[np.arange(len(labels)), labels] -= np.float32(1 - plan.smooth)
-        error *= (weights / len(labels))[:, None]
-        back: Matrix = (error @ p["out"].T) * mask * (before > 0)
-        slopes = {"out": hidden.T @ error, "out_b": error.sum(0), "deep_b": back.sum(0)}
-        scale = _Scale(rate, step)
+        mask *= before > 0
+        hidden = before * mask
+        error = _softmax(hidden @ p["out"] + p["out_b"]) - aims
+        error *= weights
+        back: Matrix = (error @ p["out"].T) * mask
+        slopes = {"out": hidden.T @ error, "out_b": error.sum(0), "deep_b": back.sum(0), "dense": dense.T @ back}
         for name, slope in slopes.items():
-            scale.step(p[name], slope, *self._small_moments[name])
-        first, second = self._moments
-        touched = (self.deep[used], first[used], second[used])
-        scale.step(touched[0], local.T @ back, *touched[1:])
-        self.deep[used], first[used], second[used] = touched
-
-    def logits(self, rows: Sparse) -> Matrix:
-        p = self.small
-        return np.maximum(rows @ self.deep + p["deep_b"], 0) @ p["out"] + p["out_b"]
+            scale.step(p[name], slope, *self._moments[name])
+        squares = self._squares[used]
+        scale.step_rows(touched, local.T @ back, squares)
+        self._sparse[used], self._squares[used] = touched, squares
 
 
 class _Scale:
     """One step of Adam with its corrections for a cold start."""
 
     def __init__(self, rate: float, step: int) -> None:
+        self._plain = np.float32(rate)
         self._rate = np.float32(rate / (1 - 0.9**step))
         self._correct = np.float32(1 / (1 - 0.999**step))
 
@@ -121,6 +135,12 @@ class _Scale:
         np.divide(first, part, out=part)
         part *= self._rate
         value -= part
+
+    def step_rows(self, value: Matrix, slope: Matrix, second: Matrix) -> None:
+        """The same without the first moment, and with one second moment a row: the mean of its squares."""
+        second += np.float32(0.001) * (np.einsum("ij,ij->i", slope, slope) / np.float32(slope.shape[1]) - second)
+        slope *= (self._plain / (np.sqrt(second * self._correct) + np.float32(1e-8)))[:, None]
+        value -= slope
 
 
 def _uniform(random: np.random.Generator, rows: int, columns: int) -> Matrix:

@@ -10,7 +10,7 @@ from freehold.runtime.encoder.port import Matrix
 from freehold.runtime.encoder.soft import lifted
 from freehold.runtime.encoder.static import Static, static64
 from freehold.runtime.student.artifact import Tensor
-from freehold.runtime.student.sense import joined
+from freehold.runtime.student.sense import joined, unit
 
 COSINES = 1024
 AXES = 128
@@ -19,13 +19,14 @@ ALIKE = 2.0
 
 
 class Sense(Struct, frozen=True):
-    """`vectors`: unit vectors [texts, size]; `tensors`: those of `SoftWords`."""
+    """`vectors`: unit vectors [texts, size]; `tensors`: those of `SoftWords`; `centre`: see `joined`."""
 
     vectors: Matrix
     tensors: dict[str, Tensor]
+    centre: Matrix
 
 
-def sensed(texts: Sequence[str], encoded: Matrix, *, seed: int) -> Sense:
+def sensed(texts: Sequence[str], encoded: Matrix, *, share: float, seed: int) -> Sense:
     """Labels play no part in it."""
     table, random = static64(), np.random.default_rng([seed, 2_000_000])
     turn = (random.normal(size=(table.size, COSINES)) * ALIKE).astype(np.float16).astype(np.float32)
@@ -33,17 +34,17 @@ def sensed(texts: Sequence[str], encoded: Matrix, *, seed: int) -> Sense:
     sums = _sums(table, texts, turn, phase)
     centre: Matrix = sums.mean(0)
     sums -= centre
-    unit = sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), np.float32(1e-12))
-    axes: Matrix = np.linalg.eigh(unit.T @ unit)[1][:, -AXES:].astype(np.float16).astype(np.float32)
+    even = unit(sums)
+    axes: Matrix = np.linalg.eigh(even.T @ even)[1][:, -AXES:].astype(np.float16).astype(np.float32)
     soft = sums @ axes
-    soft /= np.maximum(np.linalg.norm(soft, axis=1, keepdims=True), np.float32(1e-12))
     tensors = {
         "turn": turn.astype(np.float16),
         "phase": phase,
         "axes": axes.astype(np.float16),
         "centre": centre @ axes,
     }
-    return Sense(joined(encoded, soft), tensors)
+    middle: Matrix = encoded.mean(0)
+    return Sense(joined(encoded, unit(soft), centre=middle, share=share), tensors, middle)
 
 
 def _sums(table: Static, texts: Sequence[str], turn: Matrix, phase: Matrix) -> Matrix:

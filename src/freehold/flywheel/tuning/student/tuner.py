@@ -82,8 +82,9 @@ def tune(
         rows=len(examples),
         metrics=result.metrics,
         encoder=recipe.encoder,
-        encoder_size=lesson.dense,
-        encoder_weight=lesson.encoder_weight,
+        encoder_size=0 if lesson.sense is None else len(lesson.sense.centre),
+        meaning=lesson.weight,
+        soft=lesson.soft,
     )
     path = save(folder, manifest, tensors(lesson, learnt, result.scales))
     progress(1.0, "done")
