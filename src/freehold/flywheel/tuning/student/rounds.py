@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from freehold.core.dataset import Example
 
 FOLDS = 5
-ENOUGH = 3000
+ENOUGH = 5000
 """Measured rows after which no further round is run."""
 
 
@@ -20,8 +20,8 @@ class Round(Struct, frozen=True):
     hold: NDArray[np.int64]
 
 
-def rounds(examples: Sequence[Example], *, seed: int, enough: int = ENOUGH) -> list[Round]:
-    """Folds in which each target is spread evenly; as many rounds as give `enough` held rows, and no more
+def rounds(examples: Sequence[Example], *, seed: int, enough: int = ENOUGH, folds: int = FOLDS) -> list[Round]:
+    """`folds` parts in which each target is spread evenly; as many rounds as give `enough` held rows, and no more
     than that many in one."""
     groups: dict[str, list[int]] = {}
     for i, example in enumerate(examples):
@@ -35,10 +35,10 @@ def rounds(examples: Sequence[Example], *, seed: int, enough: int = ENOUGH) -> l
     for target in sorted(by_target):
         found = by_target[target]
         for i in random.permutation(len(found)):
-            fold[found[i]] = turn % FOLDS
+            fold[found[i]] = turn % folds
             turn += 1
     out: list[Round] = []
-    for k in range(FOLDS):
+    for k in range(folds):
         hold = np.flatnonzero(fold == k)
         if len(hold) and len(hold) < len(examples):
             few = np.sort(random.permutation(hold)[:enough])
