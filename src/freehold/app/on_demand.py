@@ -7,7 +7,6 @@ from freehold.core.errors import SettingsWrong
 
 EXTRAS = {
     "numpy": "flywheel",
-    "sklearn": "flywheel",
     "dbos": "flywheel",
     "jsonschema": "flywheel",
     "torch": "train",
