@@ -65,8 +65,9 @@ def upstream_id(head: Headers) -> str | None:
 class Exchange(Struct, eq=False):
     """The state of one inference. `at` is UTC nanoseconds; `inference` is the record, once it is written; `limits` are
     lines for the head of the answer; `source` says where an answer in another dialect comes from; `strict`
-    refuses a request that cannot be carried over whole; `first` is the inference that it repeats;
-    `sealed` names the accounts that issued the seals in the request, as far as they are known."""
+    refuses a request that cannot be carried over whole; `first` is the inference that it repeats; `service` is the tier
+    that was asked for ('' where none was); `sealed` names the accounts that issued the seals in the request, as far as
+    they are known."""
 
     id: str
     at: int
@@ -94,5 +95,6 @@ class Exchange(Struct, eq=False):
     inference: Inference | None = None
     limits: str = ""
     first: First | None = None
+    service: str = ""
     sealed: Mapping[Seal, str] = {}
     media: Media | None = None

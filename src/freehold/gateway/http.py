@@ -226,11 +226,8 @@ class Connection(asyncio.Protocol):
         self._head_size += len(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        headers = self._headers
-        headers.append((name.lower(), value))
+        self._headers.append((name.lower(), value))
         self._head_size += len(name) + len(value)
-        if self._head_size > self._max_head or len(headers) > self._max_headers:
-            raise self._head_too_large()
 
     def _head_too_large(self) -> HeadTooLarge:
         limits = self.door.limits
@@ -241,6 +238,8 @@ class Connection(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         self._stuck = 0
+        if self._head_size > self._max_head or len(self._headers) > self._max_headers:
+            raise self._head_too_large()
         self._fields, self._headers = self._headers, []  # what comes now are trailers: never headers (RFC 9110 6.5.1)
         if not self._busy:
             self.deadline = self.door.now() + self.door.limits.body
@@ -307,13 +306,7 @@ class Connection(asyncio.Protocol):
         if wrong is not None:
             self._answer(wrong, dialect, keep=received.keep, bare=received.method == b"HEAD")
             return
-        reply = HttpReply(
-            self.transport,
-            self.door.pipeline.turn,
-            http10=received.http10,
-            keep=received.keep,
-            finished=self._finished,
-        )
+        reply = HttpReply(self.transport, self.door.pipeline.turn, received.http10, received.keep, self._finished)
         self.reply = reply
         ask = Ask(
             dialect=dialect,

@@ -239,7 +239,7 @@ class Pipeline:
             tokens = -(-tokens // 256) * 256  # few distinct inputs, so that plans are found again
         allowed = None if key is None else key.models
         budgeted = key is not None and key.budget is not None
-        asked = service(request)
+        asked = exchange.service = service(request)
         sealed = exchange.sealed = self._issuers.sealed(request)
         issuer = tuple(sealed.values())[-1] if sealed else None  # of the newest
         memo = (

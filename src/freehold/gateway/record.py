@@ -4,8 +4,9 @@ The end of an answer leaves for the caller only when the record is in the ledger
 """
 
 from hashlib import sha256
+from typing import TYPE_CHECKING
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from freehold.core.errors import FreeholdError
 from freehold.core.events import Event, Finish, Outcome, Reasoning, Refusal, Stage, Text, ToolCall, Used
@@ -18,14 +19,18 @@ from freehold.gateway.issuers import Issuers
 from freehold.gateway.keep import Keep, Kept
 from freehold.gateway.manners import manners
 from freehold.gateway.metrics import Metrics
-from freehold.gateway.service import service
 from freehold.gateway.turn import Turn
 from freehold.governance.budget import Budgets
 from freehold.governance.limits import Limits
 
+if TYPE_CHECKING:
+    from _hashlib import HASH
+
 BYTES_PER_TOKEN = 4
 """For an estimate, where the provider did not count: a cut or cancelled stream, or a server that never counts."""
 
+
+UNKNOWN = Outcome("unknown")
 
 TOGETHER = 32
 """Events that are hashed at once: beginning costs more than their bytes."""
@@ -42,20 +47,18 @@ class Desk(Struct, frozen=True, kw_only=True):
     issuers: Issuers
 
 
-class Recorder:
-    """The first stage of every chain."""
+class Recorder(Struct, eq=False):
+    """The first stage of every chain. `said` counts characters; `heard` is what is still to be hashed."""
 
-    __slots__ = ("_desk", "_digest", "_exchange", "_finish", "_heard", "_next", "_outcome", "_request", "_said")
-
-    def __init__(self, exchange: Exchange, next_: Stage, desk: Desk) -> None:
-        self._exchange = exchange
-        self._next = next_
-        self._desk = desk
-        self._digest = sha256()
-        self._finish: str | None = None
-        self._said = 0
-        self._request = ""
-        self._heard: list[bytes] = []
+    _exchange: Exchange
+    _next: Stage
+    _desk: Desk
+    _digest: "HASH" = field(default_factory=sha256)
+    _finish: str | None = None
+    _said: int = 0
+    _request: str = ""
+    _heard: list[bytes] = []
+    _outcome: Outcome = UNKNOWN
 
     def keep(self, kept: Kept) -> None:
         """Let `kept` have the whole answer too."""
@@ -72,16 +75,16 @@ class Recorder:
                 self._said += len(delta.text)  # type: ignore[union-attr]
                 if delta.seal is not None:  # type: ignore[union-attr]
                     self._sealed(delta.seal)  # type: ignore[union-attr]
+            elif kind is Used:
+                self._exchange.usage = delta.usage  # type: ignore[union-attr]
+            elif kind is Finish:
+                self._finish = delta.reason  # type: ignore[union-attr]
             elif kind is ToolCall:
                 self._said += len(delta.arguments)  # type: ignore[union-attr]
                 if delta.seal is not None:  # type: ignore[union-attr]
                     self._sealed(delta.seal)  # type: ignore[union-attr]
             elif kind is Refusal:
                 self._said += len(delta.text)  # type: ignore[union-attr]
-            elif kind is Used:
-                self._exchange.usage = delta.usage  # type: ignore[union-attr]
-            elif kind is Finish:
-                self._finish = delta.reason  # type: ignore[union-attr]
         self._next.event(event)
 
     def _sealed(self, seal: Seal) -> None:
@@ -136,8 +139,7 @@ class Recorder:
             if usage.stated_cost is not None:
                 exchange.cost = usage.stated_cost
             elif deployment is not None and deployment.tariff is not None:
-                asked = "" if exchange.request is None else service(exchange.request)
-                bill = deployment.tariff.bill(usage, exchange.at, asked)
+                bill = deployment.tariff.bill(usage, exchange.at, exchange.service)
                 if bill is not None:
                     exchange.cost, exchange.price = bill.amount, bill.row
 

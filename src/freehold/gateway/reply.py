@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Callable
 from urllib.parse import quote
 
+from msgspec import Struct
+
 from freehold.core.errors import FreeholdError
 from freehold.core.events import Event, Outcome
 from freehold.dialects.dialect import Encoder
@@ -55,47 +57,26 @@ def safe(value: str) -> bytes:
     return known
 
 
-class HttpReply:
-    """Writes one answer. `finished(keep)` is called once, when the last byte was handed to the transport."""
+class HttpReply(Struct, eq=False):
+    """Writes one answer. `finished(keep)` is called once, when the last byte was handed to the transport.
 
-    __slots__ = (
-        "_body",
-        "_encoder",
-        "_exchange",
-        "_finished",
-        "_http10",
-        "_keep",
-        "_over",
-        "_size",
-        "_started",
-        "_still",
-        "_stream",
-        "_transport",
-        "_turn",
-    )
+    `started`: the head of a stream has left; `body`: of a stream, what leaves with this turn of the loop; `still`: how
+    often nothing had been written when the door looked.
+    """
 
-    def __init__(
-        self,
-        transport: asyncio.WriteTransport,
-        turn: Turn,
-        *,
-        http10: bool,
-        keep: bool,
-        finished: Callable[[bool], None],
-    ) -> None:
-        self._transport = transport
-        self._turn = turn
-        self._http10 = http10
-        self._keep = keep
-        self._finished = finished
-        self._started = False  # the head of a stream has left
-        self._stream = False
-        self._over = False
-        self._size = 0
-        self._still = 0  # how often nothing had been written when the door looked
-        self._body: list[bytes] = []  # of a stream: what leaves with this turn of the loop
-        self._exchange: Exchange | None = None
-        self._encoder: Encoder | None = None
+    _transport: asyncio.WriteTransport
+    _turn: Turn
+    _http10: bool
+    _keep: bool
+    _finished: Callable[[bool], None]
+    _exchange: Exchange | None = None
+    _encoder: Encoder | None = None
+    _body: list[bytes] = []
+    _size: int = 0
+    _still: int = 0
+    _started: bool = False
+    _stream: bool = False
+    _over: bool = False
 
     def begin(self, exchange: Exchange) -> None:
         self._exchange = exchange

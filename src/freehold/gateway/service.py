@@ -5,17 +5,17 @@ import msgspec
 from freehold.core import usage
 from freehold.core.request import Request
 
-FIELDS = ("service_tier", "serviceTier")
-"""The member that names it: OpenAI, Anthropic; Bedrock, Gemini."""
+OPENAI, GEMINI = "service_tier", "serviceTier"
+"""The member that names it: of OpenAI and Anthropic; of Gemini and Bedrock."""
 
 
 def service(request: Request) -> str:
     """Its name in price lists; '' where the caller names none."""
-    for field in FIELDS:
-        raw = request.fields.get(field)
-        if raw is not None:
-            try:
-                return usage.service(msgspec.json.decode(raw))
-            except msgspec.DecodeError:
-                return ""
-    return ""
+    get = request.fields.get
+    raw = get(OPENAI) or get(GEMINI)
+    if raw is None:
+        return ""
+    try:
+        return usage.service(msgspec.json.decode(raw))
+    except msgspec.DecodeError:
+        return ""

@@ -12,6 +12,8 @@ from freehold.dialects.translate import family
 from freehold.governance.egress.fetch import Egress
 from freehold.routing.plan import Rule
 
+REMEMBERED = 1024
+
 Sign = Callable[[str, bytes], SendHeaders]
 
 
@@ -31,10 +33,20 @@ class Account(Struct, frozen=True, kw_only=True):
     sign: Sign | None = None
     models: tuple[str, ...] = ()
     others: Mapping[str, "Account"] = {}
+    _spoken: dict[tuple[str, str], "Account"] = {}
 
     def speaking(self, dialect: str, model: str) -> "Account":
         """The account as a caller of this dialect is served best: in the same one, where the provider speaks it and
         the model can be called in it, else in one of the same family, else as it is."""
+        spoken = self._spoken  # the same few are asked for again and again
+        found = spoken.get((dialect, model))
+        if found is None:
+            if len(spoken) >= REMEMBERED:
+                spoken.clear()
+            found = spoken[dialect, model] = self._best(dialect, model)
+        return found
+
+    def _best(self, dialect: str, model: str) -> "Account":
         others = self.others
         if not others:
             return self

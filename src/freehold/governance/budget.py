@@ -9,6 +9,8 @@ store, one at a time. Amounts are nano-dollars, times UTC nanoseconds.
 from datetime import UTC, datetime, timedelta
 from threading import Lock
 
+from msgspec import Struct
+
 from freehold.core.errors import BudgetExceeded
 from freehold.core.money import NANO, dollars
 from freehold.core.ports import BudgetStore
@@ -52,14 +54,11 @@ class _Lease:
         return self.granted - self.surrendered - self.used
 
 
-class Reservation:
+class Reservation(Struct, eq=False):
     """Money set aside for one request. Settle it once, however the request ends."""
 
-    __slots__ = ("_lease", "amount")
-
-    def __init__(self, lease: _Lease | None, amount: int) -> None:
-        self._lease = lease
-        self.amount = amount
+    _lease: _Lease | None
+    amount: int
 
     def settle(self, actual: int) -> None:
         """Replace what was reserved by what it cost, also if that is more. A second time changes nothing."""

@@ -29,6 +29,13 @@ class _Bucket:
         self.level = 0
         self.at = at
 
+    def drain(self, now: int) -> None:
+        """What drained until now."""
+        if now > self.at:
+            level = self.level - (now - self.at) * self.limit
+            self.level = level if level > 0 else 0
+        self.at = now
+
     def wait(self, amount: int) -> int:
         """Nanoseconds until `amount` more fit; 0: now."""
         over = self.level + (amount - self.limit) * MINUTE
@@ -45,51 +52,75 @@ class _Bucket:
         return -(-self.level // self.limit) if self.limit else 0
 
 
+class _Used:
+    """What a key used of its limits, as the key was when it was last seen; None: it has no such limit."""
+
+    __slots__ = ("key", "requests", "tokens")
+
+    def __init__(self, key: Key) -> None:
+        self.key = key
+        self.requests: _Bucket | None = None
+        self.tokens: _Bucket | None = None
+
+
 class Limits:
     """What each key used of its limits lately. For one thread: the one that serves requests."""
 
     def __init__(self) -> None:
-        self._requests: dict[str, _Bucket] = {}
-        self._tokens: dict[str, _Bucket] = {}
+        self._used: dict[str, _Used] = {}
 
     def take(self, key: Key, tokens: int, now: int) -> None:
         """Count a request that may use `tokens`, or count nothing and raise.
 
         RateLimited says when it would pass; TooLarge that it never would.
         """
-        a_minute, tokens_a_minute = key.requests_per_minute, key.tokens_per_minute
-        requests = used = None
-        if a_minute is not None:
-            requests = _bucket(self._requests, key.id, a_minute, now)
-            if wait := requests.wait(1):
-                raise _limited(key, requests, 1, "requests", wait)
-        if tokens_a_minute is not None:
-            used = _bucket(self._tokens, key.id, tokens_a_minute, now)
-            if wait := used.wait(tokens):
-                raise _limited(key, used, tokens, "tokens", wait)
-            used.level += tokens * MINUTE
+        used = self._until(key, now)
+        requests, bucket = used.requests, used.tokens
+        if requests is not None and (wait := requests.wait(1)):
+            raise _limited(key, requests, 1, "requests", wait)
+        if bucket is not None:
+            if wait := bucket.wait(tokens):
+                raise _limited(key, bucket, tokens, "tokens", wait)
+            bucket.level += tokens * MINUTE
         if requests is not None:
             requests.level += MINUTE
 
     def correct(self, key: Key, taken: int, actual: int, now: int) -> None:
         """Count `actual` tokens in place of the `taken`. More than were taken delays the next requests."""
-        limit = key.tokens_per_minute
-        if limit is None or taken == actual:
+        if taken == actual:
             return
-        bucket = _bucket(self._tokens, key.id, limit, now)
-        level = bucket.level + (actual - taken) * MINUTE
-        bucket.level = level if level > 0 else 0
+        bucket = self._until(key, now).tokens
+        if bucket is not None:
+            level = bucket.level + (actual - taken) * MINUTE
+            bucket.level = level if level > 0 else 0
 
     def head(self, key: Key, now: int, words: Words = "openai") -> str:
         """What is left, as lines of a head, in the words of a provider (platform.openai.com/docs/guides/rate-limits,
         docs.claude.com/en/api/rate-limits); empty where no limit is."""
-        lines = ""
+        used = self._until(key, now)
         write = _openai if words == "openai" else _anthropic
-        if key.requests_per_minute is not None:
-            lines = write("requests", _bucket(self._requests, key.id, key.requests_per_minute, now), now)
-        if key.tokens_per_minute is not None:
-            lines += write("tokens", _bucket(self._tokens, key.id, key.tokens_per_minute, now), now)
-        return lines
+        lines = "" if used.requests is None else write("requests", used.requests, now)
+        return lines if used.tokens is None else lines + write("tokens", used.tokens, now)
+
+    def _until(self, key: Key, now: int) -> _Used:
+        """What a key used, drained until now."""
+        used = self._used.get(key.id)
+        if used is None or used.key is not key:
+            used = self._renewed(key, now)
+        requests, tokens = used.requests, used.tokens
+        if requests is not None and requests.at != now:
+            requests.drain(now)
+        if tokens is not None and tokens.at != now:
+            tokens.drain(now)
+        return used
+
+    def _renewed(self, key: Key, now: int) -> _Used:
+        """The same with the limits that a key has now. A changed limit holds from now on, for what was used too."""
+        used = self._used.setdefault(key.id, _Used(key))
+        used.key = key
+        used.requests = _limit(used.requests, key.requests_per_minute, now)
+        used.tokens = _limit(used.tokens, key.tokens_per_minute, now)
+        return used
 
 
 def _openai(what: str, bucket: _Bucket, now: int) -> str:
@@ -123,17 +154,10 @@ def duration(nanoseconds: int) -> str:
     return f"{minutes}m{seconds}" if minutes else seconds
 
 
-def _bucket(buckets: dict[str, _Bucket], id: str, limit: int, now: int) -> _Bucket:
-    """The bucket of a key, drained until now. A changed limit holds from now on, for what was used too."""
-    bucket = buckets.get(id)
-    if bucket is None:
-        bucket = buckets[id] = _Bucket(limit, now)
-        return bucket
-    if now != bucket.at:
-        if now > bucket.at:
-            level = bucket.level - (now - bucket.at) * bucket.limit
-            bucket.level = level if level > 0 else 0
-        bucket.at = now
+def _limit(bucket: _Bucket | None, limit: int | None, now: int) -> _Bucket | None:
+    if limit is None:
+        return None
+    bucket = bucket or _Bucket(limit, now)
     bucket.limit = limit
     return bucket
 

@@ -99,6 +99,7 @@ class Connection(asyncio.Protocol):
         "_headers",
         "_idle",
         "_in_body",
+        "_max_head",
         "_owner",
         "_parser",
         "_reusable",
@@ -117,7 +118,7 @@ class Connection(asyncio.Protocol):
         self._parser = httptools.HttpResponseParser(self)
         self.sending: Sending | None = None
         self.since = 0.0  # unused since
-        self._idle = owner.limits.idle
+        self._idle, self._max_head = owner.limits.idle, owner.limits.max_head
         self._used = False
         self._reusable = True
         self._in_body = False
@@ -160,7 +161,7 @@ class Connection(asyncio.Protocol):
                 return
         if self._complete:
             self._finish()
-        elif self._unread > owner.limits.max_head:
+        elif self._unread > self._max_head:
             self._lost(_oversized(owner))
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -215,29 +216,23 @@ class Connection(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._head_size += len(name) + len(value)
-        if self._head_size > self._owner.limits.max_head:
-            raise _oversized(self._owner)
-        key = _NAMES.get(name) or _named(name)
-        text = value.decode("latin-1")
-        self._headers[key] = text
-        if not self._in_body and (
-            key == "content-length" or (key == "transfer-encoding" and text.lower().endswith("chunked"))
-        ):
-            self._sized = True
+        self._headers[_NAMES.get(name) or _named(name)] = value.decode("latin-1")
 
     def on_headers_complete(self) -> None:
+        if self._head_size > self._max_head:
+            raise _oversized(self._owner)
         status = self._parser.get_status_code()
         if status < 200:  # an interim answer; the real one follows
-            self._sized = False
             return
-        self._in_body = True
-        self._sized = self._sized or status in {204, 304}
+        self._in_body = self._sized = True
         self._unread = 0
-        if "content-length" not in self._headers:
+        headers = self._headers
+        if "content-length" not in headers:
+            self._sized = headers.get("transfer-encoding", "").lower().endswith("chunked") or status in {204, 304}
             self._acknowledge_later()
         sending = self.sending
         if sending is not None and sending.sink is not None:
-            sending.sink.head(status, self._headers)
+            sending.sink.head(status, headers)
 
     def _acknowledge_later(self) -> None:
         """The kernel would answer each chunk of a stream with an acknowledgement of its own (tcp(7), TCP_QUICKACK)."""

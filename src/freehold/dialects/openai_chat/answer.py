@@ -77,19 +77,16 @@ class _Chunk(Struct, gc=False):
 _chunk = msgspec.json.Decoder(_Chunk).decode
 
 
-class Reader:
+class Reader(Struct, eq=False):
     """Reads one answer, whole or chunk by chunk. `error` is the one that a chunk was in place of an answer."""
 
-    __slots__ = ("_begun", "_calls", "_ended", "_quirks", "_spoken", "_whole", "error")
-
-    def __init__(self, quirks: Quirks, *, whole: bool = False) -> None:
-        self._quirks = quirks
-        self._whole = whole
-        self._begun = False
-        self._calls: Calls | None = None
-        self._spoken: set[int] = set()
-        self._ended: set[int] = set()
-        self.error: ProviderError | None = None
+    _quirks: Quirks
+    _whole: bool = False
+    _begun: bool = False
+    _calls: Calls | None = None
+    _spoken: set[int] = set()
+    _ended: set[int] = set()
+    error: ProviderError | None = None
 
     @property
     def ended(self) -> bool:
@@ -187,7 +184,7 @@ class Reader:
 
 def decode_answer(body: bytes, quirks: Quirks) -> Event:
     """A whole completion as one event."""
-    reader = Reader(quirks, whole=True)
+    reader = Reader(quirks, True)
     event = reader.read(body, body)
     if reader.error is not None:
         raise reader.error

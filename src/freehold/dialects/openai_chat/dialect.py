@@ -52,7 +52,7 @@ class OpenAIChat:
         return errors.decode_error(status, headers, body, provider=provider)
 
     def encoder(self, request: Request, *, id: str, at: int, source: Source | None = None) -> writing.Encoder:
-        return writing.Encoder(request, id=id, at=at, source=source)
+        return writing.Encoder(request, id, at, source)
 
     def encode_error(self, error: FreeholdError) -> bytes:
         return errors.encode_error(error)

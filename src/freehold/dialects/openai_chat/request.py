@@ -58,6 +58,8 @@ _options = msgspec.json.Decoder(dict[str, Any] | None).decode
 _encode = msgspec.json.Encoder().encode
 _NULL = Raw(b"null")
 _LIMITS = ("max_completion_tokens", "max_tokens")
+_CHANGED = frozenset({"model", "stream_options", *_LIMITS})
+"""Members that may be written otherwise than they came."""
 _MEDIA: dict[str, Need] = {
     "image_url": "image",
     "input_image": "image",
@@ -155,16 +157,17 @@ def encode(request: Request, *, model: str, quirks: Quirks) -> bytes:
     ask = request.stream and quirks.stream_usage and not request.wants_usage
     members: list[bytes] = []
     for name, raw in fields.items():
-        if name == "model":
+        if name not in _CHANGED:
+            members.append((_NAMES.get(name) or _named(name)) + raw)
+        elif name == "model":
             members.append(b'"model":' + _encode(model))
         elif name == "stream_options":
             if quirks.stream_usage and not ask:
                 members.append(b'"stream_options":%b' % raw)
-        elif name in _LIMITS and quirks.max_tokens:
-            if name == _limit(fields):
-                members.append(b'"%b":%b' % (quirks.max_tokens.encode(), raw))
-        else:
+        elif not quirks.max_tokens:
             members.append((_NAMES.get(name) or _named(name)) + raw)
+        elif name == _limit(fields):
+            members.append(b'"%b":%b' % (quirks.max_tokens.encode(), raw))
     if ask:
         members.append(b'"stream_options":' + _with_usage(fields.get("stream_options")))
     return b"{%b}" % b",".join(members)

@@ -4,9 +4,10 @@ What came in this dialect and was not touched passes as it is. What a stage touc
 is replaced. What has no bytes of its own (another dialect, our own words) is written from what it says.
 """
 
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
+from msgspec import Struct
 
 from freehold.core.errors import FreeholdError
 from freehold.core.events import (
@@ -44,53 +45,36 @@ ENVELOPE = frozenset({
 """What a chunk may hold that says nothing but usage. llama.cpp sends its timings there when asked for usage."""
 
 
-class Encoder:
-    """Writes one answer. `at`: UTC nanoseconds; `id` names the answer where the provider gave none.
+class Encoder(Struct, eq=False):
+    """Writes one answer. `at`: UTC nanoseconds; `own` names the answer where the provider gave none, else it is `id`;
+    `thoughts` is the number of the last one.
 
     With a `source` the bytes of events are in another dialect, and only what they say is written.
     """
 
-    prefix, whole, chunk = "chatcmpl", "chat.completion", "chat.completion.chunk"
+    prefix: ClassVar = "chatcmpl"
+    whole: ClassVar = "chat.completion"
+    chunk: ClassVar = "chat.completion.chunk"
     """What ids begin with, and what answers and chunks are called."""
 
-    __slots__ = (
-        "_account",
-        "_at",
-        "_called",
-        "_finishes",
-        "_fold",
-        "_foreign",
-        "_id",
-        "_model",
-        "_own",
-        "_request",
-        "_roles",
-        "_stream",
-        "_thoughts",
-        "_usage",
-    )
-
-    def __init__(self, request: Request, *, id: str, at: int, source: Source | None = None) -> None:
-        self._request = request
-        self._foreign = source is not None
-        self._account = "" if source is None else source.account
-        self._stream = request.stream
-        self._own = id
-        self._id = ""  # the provider's
-        self._at = at
-        self._model = request.model
-        self._roles: set[int] = set()
-        self._thoughts = -1  # the last one
-        self._finishes: dict[int, FinishReason] = {}
-        self._called: set[int] = set()
-        self._usage: Usage | None = None
-        self._fold: Collect | None = None
+    _request: Request
+    _own: str
+    _at: int
+    _source: Source | None = None
+    _id: str = ""
+    _model: str = ""
+    _roles: set[int] = set()
+    _thoughts: int = -1
+    _finishes: dict[int, FinishReason] = {}
+    _called: set[int] = set()
+    _usage: Usage | None = None
+    _fold: Collect | None = None
 
     def encode(self, event: Event) -> bytes:
         """The bytes for one event: SSE where the request streams, else a part of the whole body."""
-        if self._foreign:
+        if self._source is not None:
             event = Event(event.deltas, content=event.content)
-        if self._stream:
+        if self._request.stream:
             if event.content and not event.touched and event.raw[:5] == b"data:" and type(event.deltas[0]) is not Begun:
                 return event.raw
             return self._chunk(event)
@@ -104,7 +88,12 @@ class Encoder:
 
     @property
     def media_type(self) -> bytes:
-        return b"text/event-stream; charset=utf-8" if self._stream else b"application/json"
+        return b"text/event-stream; charset=utf-8" if self._request.stream else b"application/json"
+
+    @property
+    def _account(self) -> str:
+        """Whose seals these are."""
+        return "" if self._source is None else self._source.account
 
     def fail(self, error: FreeholdError) -> bytes:
         """What closes a stream that was cut."""
@@ -118,7 +107,7 @@ class Encoder:
 
     def _ends(self) -> bytes:
         """The reason of each choice to stop, where the answer comes in another dialect."""
-        if not self._foreign:
+        if self._source is None:
             return b""
         out: list[bytes] = []
         for choice in sorted(self._roles | self._finishes.keys()) or [0]:
@@ -154,7 +143,7 @@ class Encoder:
                 self._usage = usage
                 return b""
             case Finish(reason, _, choice):
-                if self._foreign:  # it comes last, and once: some repeat it, some say more after it
+                if self._source is not None:  # it comes last, and once: some repeat it, some say more after it
                     self._finishes.setdefault(choice, reason)
                     return b""
                 return self._data(choice, {}, FINISHES.get(reason, reason))
@@ -184,7 +173,7 @@ class Encoder:
         """Reasoning, with the details by which a caller can send it back where it comes from another dialect."""
         said: dict[str, Any] = {"reasoning_content": delta.text} if delta.text else {}
         self._thoughts = max(self._thoughts, delta.block)
-        if self._foreign:
+        if self._source is not None:
             detail = foreign_detail(delta.text, delta.seal, account=self._account, index=delta.block)
             said["reasoning_details"] = [detail]
         elif delta.seal is not None:
@@ -193,7 +182,7 @@ class Encoder:
 
     def _signature(self, seal: Seal) -> dict[str, Any]:
         """The seal of a text, which has no place of its own: an entry after those of the thoughts."""
-        if not self._foreign:
+        if self._source is None:
             return {}
         self._thoughts += 1
         return {"reasoning_details": [foreign_detail("", seal, account=self._account, index=self._thoughts)]}
@@ -209,7 +198,7 @@ class Encoder:
             "id": self._id or f"{self.prefix}-{self._own}",
             "object": self.chunk,
             "created": self._at // NANO,
-            "model": self._model,
+            "model": self._model or self._request.model,
             "choices": choices,
         }
         return b"data: %b\n\n" % msgspec.json.encode(chunk | more)
@@ -225,7 +214,7 @@ class Encoder:
             "id": answer.id or f"{self.prefix}-{self._own}",
             "object": self.whole,
             "created": self._at // NANO,
-            "model": answer.model or self._model,
+            "model": answer.model or self._model or self._request.model,
             "choices": [self._choice(index, choice) for index, choice in enumerate(answer.choices)],
         }
         if answer.usage is not None:
@@ -242,7 +231,7 @@ class Encoder:
         if choice.tool_calls:
             message["tool_calls"] = [self._call(call) for call in choice.tool_calls]
         finish = choice.finish or "stop"
-        if self._foreign and choice.tool_calls and finish in ("stop", "other"):
+        if self._source is not None and choice.tool_calls and finish in ("stop", "other"):
             finish = "tool_calls"
         return {"index": index, "message": message, "finish_reason": FINISHES.get(finish, finish)}
 
@@ -252,7 +241,7 @@ class Encoder:
         return {"id": call.id, "type": kind, kind: {"name": call.name, text: call.arguments}, **more}
 
     def _details(self, choice: Choice) -> list[dict[str, Any]]:
-        if not self._foreign:
+        if self._source is None:
             return [detail_of("", thought.seal) for thought in choice.thoughts if thought.seal is not None]
         sealed = list(choice.thoughts)
         if choice.seal is not None:  # that of the text, see `_signature`

@@ -3,7 +3,7 @@
 Answers and streams are those of chat completions with `text` in place of a message, and are read as those.
 """
 
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 from msgspec import Struct
@@ -190,7 +190,7 @@ class OpenAICompletions:
         return errors.decode_error(status, headers, body, provider=provider)
 
     def encoder(self, request: Request, *, id: str, at: int, source: Source | None = None) -> "Encoder":
-        return Encoder(request, id=id, at=at, source=source)
+        return Encoder(request, id, at, source)
 
     def encode_error(self, error: FreeholdError) -> bytes:
         return errors.encode_error(error)
@@ -202,7 +202,9 @@ class OpenAICompletions:
 class Encoder(writing.Encoder):
     """Writes text where chat completions have messages. Reasoning and calls of tools are not text, and left out."""
 
-    prefix, whole, chunk = "cmpl", "text_completion", "text_completion"
+    prefix: ClassVar = "cmpl"
+    whole: ClassVar = "text_completion"
+    chunk: ClassVar = "text_completion"
 
     def _data(self, choice: int, said: dict[str, Any], finish: str | None = None) -> bytes:
         text = said.get("content") or said.get("refusal") or ""
