@@ -25,7 +25,9 @@ def test_a_deployment_that_a_licence_forbids_is_refused_with_its_clause() -> Non
         resolved(deployments=NAMED, deployer={"region": "de"})
 
     assert wrong.value.message.startswith("[deployments.scout] model: llama-4-scout may not be used: no rights in")
-    assert wrong.value.message.endswith("meta-llama/llama-models a9c89c4 USE_POLICY, carried over 2026-11-23, text not read)")
+    assert wrong.value.message.endswith(
+        "meta-llama/llama-models a9c89c4 USE_POLICY, carried over 2026-11-23, text not read)"
+    )
 
 
 @pytest.mark.parametrize(
