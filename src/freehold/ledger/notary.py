@@ -40,7 +40,7 @@ class Pace(Struct, frozen=True, kw_only=True):
     sync_seconds: float = 0.2
     checkpoint_seconds: float = 10.0
     checkpoint_leaves: int = 20_000
-    ahead: int = 50_000
+    ahead: int = 10_000
 
 
 class Notary:
