@@ -1,5 +1,6 @@
 """What tests of the whole loop share: settings, invented messages, traffic with corrections, and jobs done at once."""
 
+import asyncio
 import random
 import time
 from collections.abc import Callable
@@ -78,6 +79,7 @@ async def traffic(engine: Engine, rows: list[tuple[str, str]]) -> None:
         reply = await end.reply
         given.append(Feedback(id=f"f{n}", at=time.time_ns(), judgement=Correction(label), inference=reply.inference))
     engine.home.feedback.put(given)
+    await asyncio.to_thread(engine.bodies.flush)  # whoever reads them in another home finds them all
 
 
 Change = Callable[[Settings], Settings]
