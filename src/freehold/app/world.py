@@ -221,9 +221,7 @@ def _prompting(name: str, local: LocalSettings, book: Book, connected: Mapping[s
         return on_demand("freehold.runtime.fewshot.shots", "Lent")(spoken.upstream)
 
     upstream = _ready(name, made).upstream
-    return replace(
-        spoken, provider=name, upstream=upstream, dialect=dialect, models=(), others={}, _spoken={}
-    )  # what an account remembers is its own
+    return replace(spoken, provider=name, upstream=upstream, dialect=dialect, models=(), others={})
 
 
 def _ready(name: str, make: Callable[[], Upstream]) -> Account:

@@ -104,15 +104,20 @@ def mark(seal: Seal) -> bytes:
     return seal.data.encode()
 
 
-def _messages(turn: _Members, keep: Keep, model: str) -> bool:
-    """A turn of Messages: thinking goes whole, since it is nothing without its signature."""
-    if not isinstance(turn.get("content"), list) or turn.get("role") != "assistant":
-        return True
-    turn["content"] = kept = [b for b in items(turn["content"]) if _thinking(members(b), keep)]
-    return bool(kept)
+def _blocks(stays: Callable[[_Members, Keep], bool]) -> Callable[[_Members, Keep, str], bool]:
+    """Turns of Messages and of Converse, block by block."""
+
+    def mend(turn: _Members, keep: Keep, model: str) -> bool:
+        if not isinstance(turn.get("content"), list) or turn.get("role") != "assistant":
+            return True
+        turn["content"] = kept = [b for b in items(turn["content"]) if stays(members(b), keep)]
+        return bool(kept)
+
+    return mend
 
 
 def _thinking(block: _Members, keep: Keep) -> bool:
+    """A block of Messages: thinking goes whole, since it is nothing without its signature."""
     name = {"thinking": "signature", "redacted_thinking": "data"}.get(word(block.get("type")))
     data = word(block.get(name)) if name else ""
     return not data or not name or _stays(block, name, unwrap(data) or Seal("anthropic", data), keep)
@@ -184,13 +189,6 @@ def _part(part: _Members, keep: Keep, model: str) -> bool:
     return not said.get("thought") and any(value not in ("", None) for value in part.values())
 
 
-def _converse(turn: _Members, keep: Keep, model: str) -> bool:
-    if not isinstance(turn.get("content"), list) or turn.get("role") != "assistant":
-        return True
-    turn["content"] = kept = [b for b in items(turn["content"]) if _reasoned(members(b), keep)]
-    return bool(kept)
-
-
 def _reasoned(block: _Members, keep: Keep) -> bool:
     """A block of Converse; what is encrypted stands there in base64."""
     said = members(block.get("reasoningContent"))
@@ -207,9 +205,9 @@ def _reasoned(block: _Members, keep: Keep) -> bool:
 
 
 _PLACES = {
-    "anthropic-messages": _Place("messages", (b'"signature"', b"redacted_thinking"), _messages),
+    "anthropic-messages": _Place("messages", (b'"signature"', b"redacted_thinking"), _blocks(_thinking)),
     "openai-responses": _Place("input", (b'"encrypted_content"',), _responses),
     "openai-chat": _Place("messages", (b'"reasoning_details"', b'"thought_signature"'), _chat),
-    "bedrock-converse": _Place("messages", (b'"signature"', b"redactedContent"), _converse),
+    "bedrock-converse": _Place("messages", (b'"signature"', b"redactedContent"), _blocks(_reasoned)),
     "gemini-generate": _Place("contents", (b'"thoughtSignature"', b'"thought_signature"'), _gemini),
 }

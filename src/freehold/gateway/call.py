@@ -220,7 +220,7 @@ class Relay(Struct, eq=False):
 
     def _call(self, deployment: Deployment) -> None:
         exchange = self.exchange
-        account = exchange.world.accounts[deployment.provider].speaking(exchange.ask.dialect.name, deployment.model)
+        account = exchange.world.account(deployment.provider, exchange.ask.dialect.name, deployment.model)
         self._tries += 1
         attempt = self._attempt = _Attempt(self, deployment, account, self.board.clock())
         self._send(attempt)

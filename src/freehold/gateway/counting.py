@@ -67,7 +67,7 @@ def counting(
         ask = await recall(ask)
         exchange, deployments = pipeline.place(ask, who(request))
         deployment = deployments[0]
-        account = exchange.world.accounts[deployment.provider].speaking(counter.dialect.name, deployment.model)
+        account = exchange.world.account(deployment.provider, counter.dialect.name, deployment.model)
         count = None
         if account.dialect is counter.dialect and "{model}" not in account.path:
             count = await _asked(exchange, account, deployment.model, counter)

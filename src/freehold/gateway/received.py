@@ -9,7 +9,7 @@ from freehold.core.errors import CallerError, InvalidRequest, WrongMediaType, Wr
 
 JSON = b"application/json"
 CREDENTIALS = (b"x-api-key", b"x-goog-api-key", b"api-key", b"authorization")
-"""Where a key may stand; the first that is there holds (see `credential`)."""
+"""Where a key may stand; the first that is there holds."""
 
 
 class Received(Struct):
@@ -52,10 +52,10 @@ def unfit(received: Received, headers: Mapping[bytes, bytes]) -> CallerError | N
 
 def credential(headers: Mapping[bytes, bytes], target: bytes = b"") -> bytes | None:
     """The key of a request: in one of its headers, else as `?key=` in its target, as Gemini's clients may send it."""
-    get = headers.get
-    value = get(b"x-api-key") or get(b"x-goog-api-key") or get(b"api-key") or get(b"authorization")
-    if value:
-        return value
+    for name in CREDENTIALS:
+        value = headers.get(name)
+        if value:
+            return value
     if b"key=" not in target:
         return None
     fields = (field.partition(b"=") for field in target.partition(b"?")[2].split(b"&"))

@@ -33,20 +33,10 @@ class Account(Struct, frozen=True, kw_only=True):
     sign: Sign | None = None
     models: tuple[str, ...] = ()
     others: Mapping[str, "Account"] = {}
-    _spoken: dict[tuple[str, str], "Account"] = {}
 
     def speaking(self, dialect: str, model: str) -> "Account":
         """The account as a caller of this dialect is served best: in the same one, where the provider speaks it and
         the model can be called in it, else in one of the same family, else as it is."""
-        spoken = self._spoken  # the same few are asked for again and again
-        found = spoken.get((dialect, model))
-        if found is None:
-            if len(spoken) >= REMEMBERED:
-                spoken.clear()
-            found = spoken[dialect, model] = self._best(dialect, model)
-        return found
-
-    def _best(self, dialect: str, model: str) -> "Account":
         others = self.others
         if not others:
             return self
@@ -104,3 +94,14 @@ class World(Struct, frozen=True, kw_only=True):
     accounts: Mapping[str, Account]
     retry: Retry
     egress: Egress | None = None
+    _called: dict[tuple[str, str, str], Account] = {}
+
+    def account(self, provider: str, dialect: str, model: str) -> Account:
+        """How a model of a provider is called for a caller of a dialect (see `Account.speaking`)."""
+        called = self._called  # the same few are asked for again and again
+        found = called.get((provider, dialect, model))
+        if found is None:
+            if len(called) >= REMEMBERED:
+                called.clear()
+            found = called[provider, dialect, model] = self.accounts[provider].speaking(dialect, model)
+        return found
