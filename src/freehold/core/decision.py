@@ -24,10 +24,10 @@ class Inputs(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Everything a plan is computed from, beside the settings named by `settings` (their digest).
 
     `candidates` are deployment ids; `health` has only those that differ from a healthy unmeasured one; `allowed` are
-    the key's model and route patterns (None: all); `draw` in [0, 1) decides by weights; `cohort` in [0, 1)
-    is the conversation's place in a rollout (None: the route has none). `service` is the one that the caller asks for;
-    `at`: prices are those of this instant, in UTC nanoseconds (0: none depends on it). `issuer`: the provider account
-    that issued the newest seal in the conversation (None: it has none, or nobody knows).
+    the key's model and route patterns (None: all); `draw` in [0, 1) decides by weights, the same for all turns of a
+    conversation; `cohort` in [0, 1) is its place in a rollout (None: the route has none). `service` is the one that the
+    caller asks for; `at`: prices are those of this instant, in UTC nanoseconds (0: none depends on it). `issuer`: the
+    provider account that issued the newest seal in the conversation (None: it has none, or nobody knows).
     """
 
     settings: str

@@ -33,11 +33,12 @@ from freehold.core.principal import Key
 from freehold.core.request import Request
 from freehold.core.tariff import FOREVER
 from freehold.gateway.call import Relay, RetryBudget, Switchboard
-from freehold.gateway.episode import episode
+from freehold.gateway.episode import HEADER, episode
 from freehold.gateway.exchange import Ask, Exchange
 from freehold.gateway.issuers import Issuers
 from freehold.gateway.keep import Kept
 from freehold.gateway.metrics import Metrics
+from freehold.gateway.received import foreign_page
 from freehold.gateway.record import Desk, Recorder
 from freehold.gateway.service import service
 from freehold.gateway.turn import Turn
@@ -220,6 +221,17 @@ class Pipeline:
         exchange.episode = episode(ask.headers, exchange.key, ask.dialect.messages(request))
         recorder.keep(self.kept)
 
+    def _draw(self, exchange: Exchange, request: Request) -> float:
+        """In [0, 1); the same for all turns of a conversation, since who answered before has its prompt cached. What is
+        no part of one, such as a text to be embedded, is spread evenly."""
+        ask = exchange.ask
+        messages = ask.dialect.messages(request)
+        if not messages and HEADER not in ask.headers:
+            return self._random()
+        if exchange.episode is None:
+            exchange.episode = episode(ask.headers, exchange.key, messages)
+        return cohort(exchange.route, exchange.episode)
+
     def _admit(self, exchange: Exchange, request: Request) -> None:
         key = exchange.key
         asked = admit(self._steps, Asked(request=request, key=key, at=exchange.at, label=exchange.label))
@@ -274,7 +286,7 @@ class Pipeline:
                 label=exchange.label,
                 budgeted=budgeted,
                 health={i: h for i, h in health.items() if i in ids},
-                draw=self._random() if rule.weights else 0.0,
+                draw=self._draw(exchange, request) if rule.weights else 0.0,
                 cohort=None if rule.rollout is None else cohort(rule.rollout.salt, exchange.episode or ""),
                 service=asked,
                 at=since,
@@ -341,20 +353,6 @@ class Pipeline:
         task = asyncio.get_running_loop().create_task(work)
         self._waiting.add(task)
         task.add_done_callback(self._waiting.discard)
-
-
-_LOOPBACK = (b"localhost", b"127.0.0.1", b"[::1]")
-
-
-def foreign_page(headers: Mapping[bytes, bytes]) -> str | None:
-    """The web origin or host name by which a request came, where that is not this machine."""
-    origin = headers.get(b"origin", b"null" if b"sec-fetch-site" in headers else b"")
-    host = headers.get(b"host", b"localhost")
-    for name in (origin.partition(b"://")[2] or origin, host):
-        bare = name if name.endswith(b"]") else name.rpartition(b":")[0] or name
-        if name and bare.lower() not in _LOOPBACK:
-            return name.decode("latin-1")
-    return None
 
 
 def dearest(exchange: Exchange, request: Request, planned: Planned) -> int:

@@ -60,3 +60,17 @@ def credential(headers: Mapping[bytes, bytes], target: bytes = b"") -> bytes | N
         return None
     fields = (field.partition(b"=") for field in target.partition(b"?")[2].split(b"&"))
     return next((unquote_to_bytes(value) for name, _, value in fields if name == b"key" and value), None)
+
+
+_LOOPBACK = (b"localhost", b"127.0.0.1", b"[::1]")
+
+
+def foreign_page(headers: Mapping[bytes, bytes]) -> str | None:
+    """The web origin or host name by which a request came, where that is not this machine."""
+    origin = headers.get(b"origin", b"null" if b"sec-fetch-site" in headers else b"")
+    host = headers.get(b"host", b"localhost")
+    for name in (origin.partition(b"://")[2] or origin, host):
+        bare = name if name.endswith(b"]") else name.rpartition(b":")[0] or name
+        if name and bare.lower() not in _LOOPBACK:
+            return name.decode("latin-1")
+    return None
